@@ -12,6 +12,7 @@ declared lost.
 
 import re
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeVar
 
@@ -214,7 +215,7 @@ def decode(topic: str, payload: bytes) -> Received | Refused:
         return plain
     if isinstance(place, CollectorTopic):
         status = _parse(_COLLECTOR_DECODER, plain)
-        return status if isinstance(status, Refused) else Received(place, status)
+        return status if isinstance(status, Refused) else _broken_text(status) or Received(place, status)
     message = _parse(_DECODERS[place.channel], plain)
     if isinstance(message, Refused):
         return message
@@ -255,9 +256,36 @@ def _broken_rule(topic: Topic, message: RobotMessage) -> Refused | None:
         return Refused("identity", f"robot {message.robot!r} in a message on the topic of {topic.robot!r}")
     if isinstance(message, Hello) and message.first > message.next:
         return Refused("limits", f"first {message.first} is above next {message.next}")
-    if isinstance(message, Samples):
-        return _broken_limit(message)
+    if isinstance(message, Samples) and (broken := _broken_limit(message)):
+        return broken
+    return _broken_text(message)
+
+
+def _broken_text(message: Message) -> Refused | None:
+    for text in _texts(message):
+        if len(text.encode()) > MAX_STRING:
+            return Refused("limits", f"{text[:32]!r}… has over {MAX_STRING} bytes")
+        if "\0" in text:
+            return Refused("limits", f"{text!r} has a NUL, which no database can be trusted to keep")
     return None
+
+
+def _texts(message: Message) -> Iterable[str]:
+    """The free texts of a message; names of metrics are judged by `_NAME`."""
+    match message:
+        case Hello():
+            labels = (*message.labels.keys(), *message.labels.values())
+            return (message.epoch, message.boot, message.agent, message.tz, *labels)
+        case Samples():
+            return {message.epoch, message.sent.boot, *(sample.boot for sample in message.samples)}
+        case Receipt():
+            return (message.epoch,)
+        case Command():
+            return (message.id, message.kind)
+        case CollectorStatus():
+            return (message.session,)
+        case Status():
+            return ()
 
 
 def _broken_limit(message: Samples) -> Refused | None:

@@ -4,7 +4,10 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("patient", deadline=None)  # no test asserts a time
+settings.load_profile("patient")
 pytest_plugins = ["tests.brokers"]
 
 
