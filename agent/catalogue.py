@@ -3,7 +3,6 @@
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -88,7 +87,7 @@ def load(*extra: Path) -> Catalogue:
     """The shipped catalogue, with vendors' files after it. Raises `CatalogueError`."""
     subsystems: dict[str, Subsystem] = {}
     metrics: dict[str, Metric] = {}
-    shipped = files(__package__).joinpath("catalogue.yaml").read_text(encoding="utf-8")
+    shipped = Path(__file__).with_name("catalogue.yaml").read_text(encoding="utf-8")
     for place, text in [("catalogue.yaml", shipped), *((str(path), _read(path)) for path in extra)]:
         _merge(place, _document(place, text), subsystems, metrics)
     return Catalogue(subsystems, metrics)

@@ -12,6 +12,7 @@ running; `stop`, `kill` and `start` work on the same port and the same stored da
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ import pytest
 DEADLINE_S = 30.0
 _CONNECT = b"\x10\x11\x00\x04MQTT\x04\x02\x00\x05\x00\x05probe"
 _CONNACK = b"\x20\x02\x00\x00"
+_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
 
 
 def free_port() -> int:
@@ -110,12 +112,15 @@ class Broker:
 
     def _accepts(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
+            with self._connect() as probe:
                 probe.settimeout(5)
                 probe.sendall(_CONNECT)
                 return probe.recv(4) == _CONNACK
         except OSError:
             return False
+
+    def _connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=1)
 
     def _command(self) -> Sequence[str]:
         raise NotImplementedError
@@ -168,6 +173,36 @@ class Mosquitto(Broker):
             f"listener {self.port} 127.0.0.1",
             "allow_anonymous true",
         ]
+
+
+class SecureMosquitto(Mosquitto):
+    """Mosquitto behind TLS, with an authority of its own; clients need certificate `cert` and its `key`."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.ca, self.cert, self.key = (folder / name for name in ("ca.pem", "cert.pem", "cert.key"))
+        subject = ["-subj", "/CN=test authority", "-addext", "basicConstraints=critical,CA:TRUE"]
+        self._openssl("req", "-x509", *_KEY, *subject, "-keyout", "ca.key", "-out", "ca.pem")
+        request = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+        signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-keyout", "cert.key", "-out", "cert.pem"]
+        self._openssl("req", "-x509", *_KEY, *request, *signed)
+
+    @property
+    def url(self) -> str:
+        """`mqtts://127.0.0.1:PORT`."""
+        return f"mqtts://127.0.0.1:{self.port}"
+
+    def _openssl(self, *arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)
+
+    def _connect(self) -> socket.socket:
+        context = ssl.create_default_context(cafile=str(self.ca))
+        context.load_cert_chain(self.cert, self.key)
+        return context.wrap_socket(super()._connect(), server_hostname="127.0.0.1")
+
+    def _settings(self) -> list[str]:
+        files = [f"cafile {self.ca}", f"certfile {self.cert}", f"keyfile {self.key}"]
+        return [*super()._settings(), *files, "require_certificate true"]
 
 
 def _of_kind(kind: str, folder: Path) -> Broker:

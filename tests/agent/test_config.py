@@ -1,0 +1,120 @@
+"""The configuration: every value checked, every mistake named with its place."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.config import Config, ConfigError, Given, Settings, check, read_file, system_tz
+from agent.mqtt import Address
+
+LEAST = "fleet: demo\nrobot: r1\nmqtt: mqtt://broker\n"
+
+
+def configured(tmp_path: Path, text: str) -> Config:
+    """The configuration that a file makes."""
+    path = tmp_path / "agent.yaml"
+    path.write_text(text)
+    return check(read_file(path))
+
+
+def test_the_least_that_is_needed(tmp_path: Path) -> None:
+    """Fleet, robot and broker; the rest has defaults."""
+    config = configured(tmp_path, LEAST)
+    assert (config.fleet, config.robot, config.mqtt) == ("demo", "r1", Address("broker", 1883, False))
+    assert (config.interval_s, config.udp, config.tz) == (30.0, ("127.0.0.1", 8125), system_tz())
+    assert (config.spool, config.socket) == (
+        Path("/var/lib/robovitals"),
+        Path("/run/robovitals/vitals.sock"),
+    )
+
+
+def test_everything(tmp_path: Path) -> None:
+    """Every key of the file; relative paths are relative to it."""
+    for name in ("ca.pem", "r1.pem", "r1.key"):
+        (tmp_path / name).write_text("")
+    config = configured(
+        tmp_path,
+        "fleet: demo\nrobot: 007\nmqtt: 'mqtts://u:p%40ss@[::1]:9000'\ninterval_s: 0.5\nspool: spool\n"
+        "socket: off\nudp: off\ntz: Asia/Shanghai\nlabels: {model: cruzr, firmware: 4.2}\n"
+        "tls: {ca: ca.pem, cert: r1.pem, key: r1.key}\ncatalogue: [vendor.yaml]\n",
+    )
+    assert (config.robot, config.mqtt) == ("007", Address("::1", 9000, True, "u", "p@ss"))
+    assert (config.interval_s, config.spool, config.socket, config.udp) == (
+        0.5,
+        tmp_path / "spool",
+        None,
+        None,
+    )
+    assert (config.tz, config.labels) == ("Asia/Shanghai", {"model": "cruzr", "firmware": "4.2"})
+    assert (config.tls.ca, config.tls.cert, config.tls.key) == (
+        tmp_path / "ca.pem",
+        tmp_path / "r1.pem",
+        tmp_path / "r1.key",
+    )
+    assert config.catalogue == (tmp_path / "vendor.yaml",)
+
+
+def test_flags_go_before_the_file(tmp_path: Path) -> None:
+    """A flag replaces the file's value, and adds to its labels."""
+    path = tmp_path / "agent.yaml"
+    path.write_text(LEAST + "labels: {a: '1', b: '2'}\n")
+    flags = Settings(simple={"robot": Given("r2", "--robot")}, labels={"b": Given("3", "--label")})
+    config = check(read_file(path).under(flags))
+    assert (config.fleet, config.robot, config.labels) == ("demo", "r2", {"a": "1", "b": "3"})
+
+
+WRONG = [
+    ("flet: demo", ':1:1: unknown key "flet"; did you mean "fleet"?'),
+    ("tls: {crt: x}", ':1:7: unknown key "tls.crt"; did you mean "cert"?'),
+    ("fleet: a\nfleet: b", ':2:1: "fleet" is given twice'),
+    ("fleet: [a]", ':1:8: "fleet" needs a single value'),
+    ("fleet:", ':1:7: "fleet" needs a single value'),
+    ("- a", ":1:1: the file must be a mapping of keys to values"),
+    ("labels: x", ":1:9: labels must be a mapping of keys to values"),
+    ("fleet: {", ":1:9: no valid YAML"),
+    ("fleet: Demo", ":1:8: fleet: 'Demo' is no fleet's name"),
+    ("robot: a b", ":1:8: robot: 'a b' is no robot's name"),
+    ("robot: collector", ":1:8: robot: 'collector' is no robot's name"),
+    ("mqtt: broker", ":1:7: mqtt: no MQTT URL: 'broker'; write mqtt://host:1883"),
+    ("mqtt: mqtt://u:secret@broker:x", ":1:7: mqtt: no MQTT URL"),
+    ("interval_s: soon", ":1:13: interval_s: 'soon' is no number of seconds"),
+    ("interval_s: 0", ":1:13: interval_s: '0' is no number of seconds"),
+    ("interval_s: nan", ":1:13: interval_s: 'nan' is no number of seconds"),
+    ("udp: 8125", ":1:6: udp: '8125' is neither HOST:PORT nor off"),
+    ("udp: a:99999", ":1:6: udp: 'a:99999' is neither HOST:PORT nor off"),
+    (
+        "tz: Asia/Shangai",
+        ":1:5: tz: 'Asia/Shangai' is no time zone like Asia/Shanghai; did you mean \"Asia/Shanghai\"?",
+    ),
+    ("tls: {ca: nowhere.pem}", ":1:11: tls.ca: no file "),
+    ("fleet: demo", "robot is missing: set it in the file, or give --robot"),
+]
+
+
+@pytest.mark.parametrize(("text", "problem"), WRONG, ids=[text for text, _ in WRONG])
+def test_names_place_and_value(tmp_path: Path, text: str, problem: str) -> None:
+    """One line a mistake: where, what, and what to write instead; never a password."""
+    with pytest.raises(ConfigError) as raised:
+        configured(tmp_path, text)
+    assert any(problem in line for line in raised.value.problems), raised.value.problems
+    assert "secret" not in str(raised.value)
+
+
+def test_tells_all_mistakes_at_once(tmp_path: Path) -> None:
+    """Nobody has to run it once for each."""
+    with pytest.raises(ConfigError) as raised:
+        configured(tmp_path, "fleet: A\nrobot: b c\nmqtt: x\nudp: y\n")
+    assert [line.rpartition("agent.yaml:")[2][:2] for line in raised.value.problems] == [
+        "1:",
+        "2:",
+        "3:",
+        "4:",
+    ]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[" * 5_000, b"\x00", b"a: &a [*a]"])
+def test_survives_whatever_a_file_holds(tmp_path: Path, content: bytes) -> None:
+    """A file that is no configuration gets a line, not a traceback."""
+    (tmp_path / "agent.yaml").write_bytes(content)
+    with pytest.raises(ConfigError):
+        check(read_file(tmp_path / "agent.yaml"))
