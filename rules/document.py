@@ -1,0 +1,265 @@
+"""YAML as people write rules in: mappings, lists and scalars that know where they stand.
+
+Only that part of YAML is taken which cannot surprise or abuse. Limits are checked on the stream of events
+before anything is built: size, depth, one document; no anchors, aliases, tags or merge keys. Scalars stay
+text (so `no` is a word and `1_000` no number); what they mean is decided by whoever expects them.
+"""
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import yaml
+
+MAX_BYTES = 256 * 1024
+MAX_DEPTH = 12
+_LOADER: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """Something wrong in a file, and where; lines and columns count from 1, and 0 is the file as a whole."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: {self.message}"
+
+
+class Refused(Exception):  # noqa: N818 -- control flow while reading; users meet RuleErrors
+    """A value cannot be used; caught where the next one can be read. Without a problem: it is recorded."""
+
+    def __init__(self, problem: Problem | None = None) -> None:
+        super().__init__(str(problem or "see the problems recorded before"))
+        self.problem = problem
+
+
+@dataclass(slots=True)
+class Source:
+    """A file being read, and what was found wrong with it."""
+
+    file: str
+    problems: list[Problem] = field(default_factory=list)
+
+    def note(self, line: int, column: int, message: str) -> None:
+        """Records a problem; reading goes on."""
+        self.problems.append(Problem(self.file, line, column, message))
+
+    def record(self, refused: Refused) -> None:
+        """Records why a value was refused, unless that was done before."""
+        if refused.problem is not None:
+            self.problems.append(refused.problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A piece of the document and its place."""
+
+    source: Source
+    line: int
+    column: int
+
+    def refused(self, message: str) -> Refused:
+        """To raise: this piece is wrong."""
+        return Refused(Problem(self.source.file, self.line, self.column, message))
+
+    def note(self, message: str) -> None:
+        """Records that this piece is wrong; reading goes on."""
+        self.source.note(self.line, self.column, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar(Node):
+    """A word, number or text; `plain` where it stands without quotes."""
+
+    text: str
+    plain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Items(Node):
+    """A list."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entries(Node):
+    """A mapping; keys are unique words."""
+
+    entries: Mapping[str, tuple[Scalar, Node]]
+
+
+class Fields:
+    """A mapping that is read key by key; whatever is wrong is recorded, and reading goes on."""
+
+    def __init__(self, node: Node, what: str) -> None:
+        if not isinstance(node, Entries):
+            raise node.refused(f"{what} must be a mapping (key: value), not {shown(node)}")
+        self.node = node
+        self.what = what
+        self._before = len(node.source.problems)
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was found wrong since reading began."""
+        return len(self.node.source.problems) == self._before
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.node.entries
+
+    def only(self, known: Iterable[str], later: Iterable[str] = ()) -> None:
+        """Records every key that is not known; `later` are known, but not in this version."""
+        known, later = tuple(known), tuple(later)
+        for key, value in self.node.entries.values():
+            if key.text in later:
+                key.note(f'"{key.text}" is not supported yet in this version; leave it out')
+            elif key.text not in known and shown(value) == "nothing":
+                key.note(f'unknown key "{key.text}"; a text with a comma or colon in it needs quotes')
+            elif key.text not in known:
+                key.note(f'unknown key "{key.text}"{hint(key.text, known)}')
+
+    def read(self, key: str, reader: Callable[[Node], _T], default: _T) -> _T:
+        """The value as `reader` understands it; the default where it is not given, or wrong."""
+        if key not in self.node.entries:
+            return default
+        try:
+            return reader(self.node.entries[key][1])
+        except Refused as refused:
+            self.node.source.record(refused)
+            return default
+
+    def need(self, key: str, reader: Callable[[Node], _T], why: str = "") -> _T | None:
+        """Like `read`; that it is not given is a problem, too."""
+        if key not in self.node.entries:
+            self.node.note(f'{self.what} needs "{key}"{why}')
+            return None
+        return self.read(key, reader, None)
+
+
+def parse(file: str, data: bytes, problems: list[Problem]) -> Node | None:
+    """The document in `data`; None where it is no document of ours, and `problems` say why."""
+    source = Source(file, problems)
+    try:
+        text = _text(source, data)
+        _check(source, text)
+        root = yaml.compose(text, Loader=_LOADER)
+        if root is None:
+            raise Refused(Problem(file, 1, 1, "the file is empty"))
+        return _node(source, root)
+    except Refused as refused:
+        source.record(refused)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        source.note(line, column, f"no valid YAML: {error.problem or error.context}")
+    except yaml.YAMLError as error:
+        source.note(1, 1, f"no valid YAML: {' '.join(str(error).split())}")
+    return None
+
+
+def each(node: Node, reader: Callable[[Node], _T], what: str) -> list[_T]:
+    """The items of a list that `reader` understands; what is wrong with others is recorded."""
+    if not isinstance(node, Items):
+        raise node.refused(f"{what} must be a list, not {shown(node)}")
+    found = []
+    for item in node.items:
+        try:
+            found.append(reader(item))
+        except Refused as refused:
+            node.source.record(refused)
+    return found
+
+
+def shown(node: Node) -> str:
+    """How a message names a value that is not what it should be."""
+    match node:
+        case Scalar(text=""):
+            return "nothing"
+        case Scalar(text=text):
+            return f'"{text}"' if len(text) <= 60 else f'"{text[:57]}…"'
+        case Items():
+            return "a list"
+    return "a mapping"
+
+
+def hint(word: str, known: Iterable[str]) -> str:
+    """What was probably meant; else what there is, where that is short."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word[:100], names, n=1, cutoff=0.6)
+    if close:
+        return f'; did you mean "{close[0]}"?'
+    return f"; one of: {', '.join(names)}" if 0 < len(names) <= 24 else ""
+
+
+def _text(source: Source, data: bytes) -> str:
+    if len(data) > MAX_BYTES:
+        too_large = f"{len(data)} bytes; a file may have {MAX_BYTES}: split it"
+        raise Refused(Problem(source.file, 0, 0, too_large))
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
+        raise Refused(Problem(source.file, line, column, "not UTF-8; save the file as UTF-8")) from None
+
+
+def _check(source: Source, text: str) -> None:
+    """Refuses what would be dangerous to build, before it is built."""
+    depth = documents = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if complaint := _complaint(event):
+            raise _at(source, event.start_mark, complaint)
+        documents += isinstance(event, yaml.DocumentStartEvent)
+        if documents > 1:
+            raise _at(source, event.start_mark, "a second document; use one file for each")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise _at(source, event.start_mark, f"nested more than {MAX_DEPTH} deep")
+
+
+def _complaint(event: yaml.Event) -> str:
+    if isinstance(event, yaml.AliasEvent):
+        return f"aliases (*{event.anchor}) are not allowed; write the value again"
+    if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
+        return f"anchors (&{event.anchor}) are not allowed; write the value where it is used"
+    if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
+        return f"tags ({event.tag}) are not allowed; leave it out"
+    return ""
+
+
+def _at(source: Source, mark: Any, message: str) -> Refused:
+    return Refused(Problem(source.file, mark.line + 1, mark.column + 1, message))
+
+
+def _node(source: Source, node: yaml.Node) -> Node:
+    line, column = node.start_mark.line + 1, node.start_mark.column + 1
+    match node:
+        case yaml.ScalarNode():
+            return Scalar(source, line, column, node.value, node.style is None or node.style == "")
+        case yaml.SequenceNode():
+            return Items(source, line, column, tuple(_node(source, item) for item in node.value))
+    return Entries(source, line, column, dict(_entries(source, node.value)))
+
+
+def _entries(
+    source: Source, pairs: Iterable[tuple[yaml.Node, yaml.Node]]
+) -> Iterator[tuple[str, tuple[Scalar, Node]]]:
+    seen: dict[str, Scalar] = {}
+    for key_node, value in pairs:
+        key = _node(source, key_node)
+        if not isinstance(key, Scalar):
+            key.note(f"a key must be a word, not {shown(key)}")
+        elif key.plain and key.text == "<<":
+            key.note("merge keys (<<) are not allowed; write the keys again")
+        elif key.text in seen:
+            key.note(f'key "{key.text}" stands twice; the first is in line {seen[key.text].line}')
+        else:
+            seen[key.text] = key
+            yield key.text, (key, _node(source, value))

@@ -1,0 +1,73 @@
+"""How the leaves of a condition are shown as evidence: what is the same each time, put together once."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rules.conditions import FALSE, TRUE, UNKNOWN
+from rules.evaluation import Evidence
+from rules.rule import AllOf, AnyOf, Compare, Condition, Leaf, Not, Silent, metrics_of
+
+_HOLDS: dict[int, bool | None] = {FALSE: False, UNKNOWN: None, TRUE: True}
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """A leaf, and whether the condition wants it to hold."""
+
+    leaf: Leaf
+    wanted: bool
+    measure: str
+    metrics: tuple[str, ...]
+    comparison: str
+    thresholds: tuple[float, ...]
+    over_ms: int
+    unit: str
+
+    def evidence(self, number: float, truth: int) -> Evidence:
+        """With what it was on one robot."""
+        value = None if math.isnan(number) else number
+        return Evidence(
+            self.measure,
+            self.metrics,
+            value,
+            self.comparison,
+            self.thresholds,
+            self.over_ms,
+            self.unit,
+            _HOLDS[truth],
+        )
+
+
+def exhibits(condition: Condition) -> list[Exhibit]:
+    """All leaves: measures before silences, and what shall not hold last."""
+    shown = [_exhibit(leaf, wanted) for leaf, wanted in _leaves(condition, True)]
+    return sorted(shown, key=lambda exhibit: 2 * (not exhibit.wanted) + isinstance(exhibit.leaf, Silent))
+
+
+def _exhibit(leaf: Leaf, wanted: bool) -> Exhibit:
+    match leaf:
+        case Silent(_, over):
+            return Exhibit(leaf, wanted, str(leaf), leaf.metrics, "at least", (over / 1_000,), over, "s")
+        case Compare(measure, comparison):
+            return Exhibit(
+                leaf,
+                wanted,
+                str(measure),
+                metrics_of(leaf),
+                comparison.operator,
+                comparison.thresholds,
+                measure.over_ms,
+                measure.unit,
+            )
+
+
+def _leaves(condition: Condition, wanted: bool) -> Iterator[tuple[Leaf, bool]]:
+    match condition:
+        case AllOf(conditions) | AnyOf(conditions):
+            for inner in conditions:
+                yield from _leaves(inner, wanted)
+        case Not(inner):
+            yield from _leaves(inner, not wanted)
+        case Compare() | Silent():
+            yield condition, wanted
