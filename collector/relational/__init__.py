@@ -1,0 +1,192 @@
+"""What people and the engine need to find again: roster, signals, alerts, audit trail, listening times.
+
+Every method is one transaction, blocks while it lasts, and may be called from any thread.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from sqlalchemy import insert, select, update
+
+from collector import queue
+from collector.queue import Action, Alert, Entry
+from collector.relational import alerts, evaluations, roster, schema
+from collector.relational.alerts import AlertQuery, CursorError, Page
+from collector.relational.database import Database, UnusableDatabaseError
+from collector.relational.roster import ImportResult, Lifecycle, RobotQuery, RobotRecord
+from rules.engine import Evaluation, Snapshot
+from rules.roster import Robot, Roster
+from rules.rule import RuleSet
+
+__all__ = [
+    "AlertQuery",
+    "CursorError",
+    "ImportResult",
+    "Lifecycle",
+    "Page",
+    "Relational",
+    "RobotQuery",
+    "RobotRecord",
+    "UnknownAlertError",
+    "UnusableDatabaseError",
+]
+
+
+class UnknownAlertError(LookupError):
+    """There is no alert {id}."""
+
+    def __init__(self, id_: int) -> None:
+        super().__init__(f"there is no alert {id_}")
+
+
+class Relational:
+    """The relational part of the store, at a SQLAlchemy URL. Raises `UnusableDatabaseError`."""
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url)
+
+    def close(self) -> None:
+        """Closes the database; call it once nothing else uses it."""
+        self._database.close()
+
+    # -- roster
+
+    def import_robots(self, robots: Sequence[RobotRecord]) -> ImportResult:
+        """Adds robots and changes known ones; one that is not in the import stays as it is."""
+        with self._database.writing() as connection:
+            return roster.import_robots(connection, robots)
+
+    def claim_unknown(self, ids: Collection[str]) -> list[str]:
+        """Takes robots nobody registered into the roster, as unclaimed; answers which were new."""
+        with self._database.writing() as connection:
+            return roster.claim_unknown(connection, ids)
+
+    def robots(self) -> list[RobotRecord]:
+        """Every robot, in the order in which they came."""
+        with self._database.reading() as connection:
+            return roster.all_robots(connection)
+
+    def robots_page(
+        self, query: RobotQuery | None = None, *, after: str | None = None, limit: int = 100
+    ) -> Page[RobotRecord]:
+        """Robots by id; the cursor is the last id of the page."""
+        with self._database.reading() as connection:
+            found = roster.page(connection, query or RobotQuery(), after, limit + 1)
+        return Page(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
+
+    def robot(self, id_: str) -> RobotRecord | None:
+        """The robot of that id."""
+        with self._database.reading() as connection:
+            return roster.robot(connection, id_)
+
+    def robots_by_id(self, ids: Collection[str]) -> dict[str, RobotRecord]:
+        """Those of the robots that are in the roster."""
+        with self._database.reading() as connection:
+            return roster.by_id(connection, list(ids))
+
+    def roster(self) -> Roster:
+        """The robots as the engine wants them; rows keep their place for ever."""
+        return Roster([Robot(record.id, record.attributes) for record in self.robots()])
+
+    # -- engine
+
+    def snapshot(self) -> Snapshot:
+        """Where the engine stood after the last evaluation committed."""
+        with self._database.reading() as connection:
+            return evaluations.snapshot(connection)
+
+    def commit(self, evaluation: Evaluation, rules: RuleSet) -> list[int]:
+        """Signals, alerts, audit trail and watermark of an evaluation: all or nothing.
+
+        Answers the ids of the alerts that changed. An evaluation committed before changes nothing.
+        """
+        return self.commit_many([evaluation], rules)
+
+    def commit_many(self, committed: Iterable[Evaluation], rules: RuleSet) -> list[int]:
+        """As `commit`, for many evaluations in order, in one transaction."""
+        with self._database.writing() as connection:
+            return evaluations.commit(connection, committed, rules)
+
+    def withdraw_missing(self, rules: RuleSet, now: int) -> list[int]:
+        """Closes alerts and forgets signals of rules that are no longer in use; once, at the start."""
+        with self._database.writing() as connection:
+            return evaluations.withdraw_missing(connection, rules, now)
+
+    # -- listening
+
+    def listening(self) -> list[tuple[int, int]]:
+        """The times in which a collector was listening, in order."""
+        query = select(schema.listening.c.since, schema.listening.c.until).order_by(schema.listening.c.since)
+        with self._database.reading() as connection:
+            return [(since, until) for since, until in connection.execute(query)]
+
+    def start_listening(self, at: int, until: int | None = None) -> int:
+        """Begins a time of listening; `until` where it is over already, as in an import."""
+        values = {"since": at, "until": at if until is None else until}
+        with self._database.writing() as connection:
+            key = connection.execute(insert(schema.listening).values(values)).inserted_primary_key
+        if key is None:
+            raise RuntimeError("the database gave a time of listening no id")
+        return int(key[0])
+
+    def heard_until(self, id_: int, at: int) -> None:
+        """The collector was still listening at `at`."""
+        table = schema.listening
+        later = (table.c.id == id_) & (table.c.until < at)
+        with self._database.writing() as connection:
+            connection.execute(update(table).where(later).values(until=at))
+
+    # -- queue
+
+    def alerts(
+        self, query: AlertQuery | None = None, *, after: str | None = None, limit: int = 100
+    ) -> Page[Alert]:
+        """A page of alerts, after the cursor `after`. Raises `CursorError`."""
+        with self._database.reading() as connection:
+            return alerts.page(connection, query or AlertQuery(), after, limit)
+
+    def alert(self, id_: int) -> Alert | None:
+        """The alert of that id."""
+        with self._database.reading() as connection:
+            return alerts.one(connection, id_)
+
+    def history(self, id_: int) -> list[Entry]:
+        """The audit trail of an alert, the oldest entry first."""
+        with self._database.reading() as connection:
+            return alerts.history(connection, id_)
+
+    def alerts_of(self, robot: str, *, limit: int = 100) -> list[Alert]:
+        """A robot's alerts, open and closed, the newest first."""
+        with self._database.reading() as connection:
+            return list(alerts.page(connection, AlertQuery(state="all", robot=robot), None, limit).items)
+
+    def open_by_severity(self) -> dict[str, int]:
+        """Open alerts by severity."""
+        with self._database.reading() as connection:
+            return alerts.count_open(connection, "severity")
+
+    def open_by_robot(self) -> dict[str, int]:
+        """Open alerts by robot; robots without one are not in it."""
+        with self._database.reading() as connection:
+            return alerts.count_open(connection, "entity")
+
+    def alerted_subsystems(self) -> set[tuple[str, str]]:
+        """Every (robot, subsystem) with an open alert."""
+        with self._database.reading() as connection:
+            return alerts.open_subsystems(connection)
+
+    def act(self, id_: int, action: Action, who: str, now: int) -> Alert:
+        """A person's action. Raises `UnknownAlertError`, and what `queue.act` raises."""
+        with self._database.writing() as connection:
+            alert = alerts.one(connection, id_, to_change=True)
+            if alert is None:
+                raise UnknownAlertError(id_)
+            return alerts.save(connection, queue.act(alert, action, who, now))
+
+    def wake(self, now: int) -> list[int]:
+        """Ends the snoozes that are over; answers the ids of their alerts. Cheap when there are none."""
+        with self._database.reading() as connection:
+            if not alerts.snoozed_until(connection, now):
+                return []
+        with self._database.writing() as connection:
+            steps = [queue.wake(alert, now) for alert in alerts.snoozed_until(connection, now)]
+            return [alerts.save(connection, step).id for step in steps if step is not None]

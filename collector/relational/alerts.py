@@ -1,0 +1,247 @@
+"""Alerts and their audit trail, as rows."""
+
+import base64
+import binascii
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Generic, Literal, TypeVar
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+
+from collector.queue import (
+    RANK,
+    Alert,
+    Entry,
+    Kind,
+    Reason,
+    Severity,
+    Signal,
+    Step,
+    Work,
+)
+from collector.relational.schema import alerts, audit
+from rules.engine import Entity, Evidence
+
+State = Literal["open", "closed", "all"]
+Item = TypeVar("Item")
+_COPIED: Final = (
+    "rule",
+    "subsystem",
+    "opened_at",
+    "since",
+    "opened_value",
+    "value",
+    "threshold",
+    "signal_at",
+    "acknowledged_at",
+    "acknowledged_by",
+    "snoozed_until",
+    "snooze_reason",
+    "closed_at",
+    "closed_by",
+    "close_note",
+)
+
+
+class CursorError(ValueError):
+    """The cursor is not one that this queue gave out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """Some items, and the cursor of those after them, if there are any."""
+
+    items: tuple[Item, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertQuery:
+    """Which alerts: the open ones as a queue (worst, then oldest first), others the newest first."""
+
+    state: State = "open"
+    rule: str | None = None
+    robot: str | None = None
+    severity: Severity | None = None
+    subsystem: str | None = None
+    work: Work | None = None
+
+
+def page(connection: Connection, query: AlertQuery, after: str | None, limit: int) -> Page[Alert]:
+    """At most `limit` alerts after the cursor `after`. Raises `CursorError`."""
+    statement = _ordered(_matching(query), query.state)
+    if after is not None:
+        statement = statement.where(_beyond(query.state, _read_cursor(query.state, after)))
+    found = [_alert(row) for row in connection.execute(statement.limit(limit + 1))]
+    more = len(found) > limit
+    return Page(tuple(found[:limit]), _cursor(query.state, found[limit - 1]) if more else None)
+
+
+def one(connection: Connection, id_: int, *, to_change: bool = False) -> Alert | None:
+    """The alert of that id, locked if it is to be changed."""
+    query = select(alerts).where(alerts.c.id == id_)
+    row = connection.execute(query.with_for_update() if to_change else query).one_or_none()
+    return None if row is None else _alert(row)
+
+
+def open_alerts(connection: Connection) -> list[Alert]:
+    """All open alerts, locked, to be changed."""
+    query = select(alerts).where(alerts.c.work != Work.CLOSED.value).with_for_update()
+    return [_alert(row) for row in connection.execute(query)]
+
+
+def snoozed_until(connection: Connection, now: int) -> list[Alert]:
+    """The alerts whose snooze is over, locked, to be changed."""
+    query = select(alerts).where(alerts.c.work == Work.SNOOZED.value, alerts.c.snoozed_until <= now)
+    return [_alert(row) for row in connection.execute(query.with_for_update())]
+
+
+def count_open(connection: Connection, column: Literal["severity", "entity", "subsystem"]) -> dict[str, int]:
+    """Open alerts counted by severity, robot or subsystem."""
+    by = alerts.c[column]
+    query = select(by, func.count()).where(alerts.c.work != Work.CLOSED.value).group_by(by)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def open_subsystems(connection: Connection) -> set[tuple[str, str]]:
+    """Every robot and subsystem with an open alert."""
+    query = select(alerts.c.entity, alerts.c.subsystem).where(alerts.c.work != Work.CLOSED.value).distinct()
+    return {(entity, subsystem) for entity, subsystem in connection.execute(query)}
+
+
+def history(connection: Connection, id_: int) -> list[Entry]:
+    """The audit trail of an alert, the oldest entry first."""
+    query = select(audit).where(audit.c.alert == id_).order_by(audit.c.id)
+    return [Entry(row.at, Kind(row.kind), row.who, row.detail) for row in connection.execute(query)]
+
+
+def add(connection: Connection, step: Step) -> Alert:
+    """Writes a new alert, which gets its id by that, and its first entries."""
+    key = connection.execute(insert(alerts).values(_row(step.alert))).inserted_primary_key
+    if key is None:
+        raise RuntimeError("the database gave a new alert no id")
+    alert = replace(step.alert, id=key[0])
+    report(connection, Step(alert, step.entries))
+    return alert
+
+
+def save(connection: Connection, step: Step) -> Alert:
+    """Writes what a step made of an alert, and its entries."""
+    rewrite(connection, [step.alert])
+    report(connection, step)
+    return step.alert
+
+
+def rewrite(connection: Connection, changed: Collection[Alert]) -> None:
+    """Writes alerts as they now are."""
+    rows = [{"changed": alert.id, **_row(alert)} for alert in changed]
+    if rows:
+        connection.execute(update(alerts).where(alerts.c.id == bindparam("changed")), rows)
+
+
+def report(connection: Connection, step: Step) -> None:
+    """Writes the entries of a step."""
+    rows = [
+        {"alert": step.alert.id, "at": e.at, "kind": e.kind.value, "who": e.who, "detail": dict(e.detail)}
+        for e in step.entries
+    ]
+    if rows:
+        connection.execute(insert(audit), rows)
+
+
+def _matching(query: AlertQuery) -> Select[Any]:
+    wanted: list[ColumnElement[bool]] = []
+    if query.state != "all":
+        is_closed = query.state == "closed"
+        wanted.append((alerts.c.work == "closed") if is_closed else (alerts.c.work != "closed"))
+    if query.robot is not None:
+        wanted.append(and_(alerts.c.kind == "robot", alerts.c.entity == query.robot))
+    named = {"rule": query.rule, "severity": query.severity, "subsystem": query.subsystem, "work": query.work}
+    wanted += [alerts.c[name] == str(value) for name, value in named.items() if value is not None]
+    return select(alerts).where(*wanted)
+
+
+def _ordered(statement: Select[Any], state: State) -> Select[Any]:
+    if state == "open":
+        return statement.order_by(alerts.c.rank, alerts.c.opened_at, alerts.c.id)
+    return statement.order_by(alerts.c.opened_at.desc(), alerts.c.id.desc())
+
+
+def _key(state: State, alert: Alert) -> list[int]:
+    age = [alert.opened_at, alert.id]
+    return [RANK[alert.severity], *age] if state == "open" else age
+
+
+def _cursor(state: State, last: Alert) -> str:
+    return base64.urlsafe_b64encode(json.dumps(_key(state, last)).encode()).decode().rstrip("=")
+
+
+def _read_cursor(state: State, cursor: str) -> list[int]:
+    try:
+        key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError):
+        raise CursorError("is not a cursor of this list; take it from 'next' of the page before") from None
+    expected = 3 if state == "open" else 2
+    if not isinstance(key, list) or len(key) != expected or not all(map(_is_number, key)):
+        raise CursorError(f"is not a cursor of the list of state '{state}'; take it from 'next' of that list")
+    return key
+
+
+def _is_number(part: object) -> bool:
+    return type(part) is int and 0 <= part < 2**63
+
+
+def _beyond(state: State, key: list[int]) -> ColumnElement[bool]:
+    age = tuple_(alerts.c.opened_at, alerts.c.id)
+    if state != "open":
+        return age < tuple_(*key)
+    rank, *rest = key
+    return or_(alerts.c.rank > rank, and_(alerts.c.rank == rank, age > tuple_(*rest)))
+
+
+def _alert(row: Row[Any]) -> Alert:
+    values = row._mapping
+    copied = {name: values[name] for name in _COPIED}
+    reason = values["close_reason"]
+    return Alert(
+        id=values["id"],
+        entity=Entity(values["kind"], values["entity"]),
+        severity=Severity(values["severity"]),
+        signal=Signal(values["signal"]),
+        work=Work(values["work"]),
+        close_reason=None if reason is None else Reason(reason),
+        evidence=tuple(_evidence(entry) for entry in values["evidence"]),
+        **copied,
+    )
+
+
+def _evidence(entry: Mapping[str, Any]) -> Evidence:
+    return Evidence(**{**entry, "metrics": tuple(entry["metrics"]), "thresholds": tuple(entry["thresholds"])})
+
+
+def _row(alert: Alert) -> dict[str, Any]:
+    copied = {name: getattr(alert, name) for name in _COPIED}
+    return copied | {
+        "kind": alert.entity.kind,
+        "entity": alert.entity.id,
+        "severity": alert.severity.value,
+        "rank": RANK[alert.severity],
+        "signal": alert.signal.value,
+        "work": alert.work.value,
+        "close_reason": None if alert.close_reason is None else alert.close_reason.value,
+        "evidence": [asdict(entry) for entry in alert.evidence],
+    }

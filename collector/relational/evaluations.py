@@ -1,0 +1,149 @@
+"""What evaluations of rules leave behind: signals, alerts, their audit trail, and how far they are."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select
+
+from collector import queue
+from collector.queue import Alert, Step
+from collector.relational import alerts as rows
+from collector.relational.schema import signals, watermarks
+from rules.engine import Evaluation, Event, Reading, Signal, SignalKey, Snapshot
+from rules.lifecycle import State
+from rules.rule import RuleSet
+
+_Rows = list[dict[str, Any]]
+
+
+def snapshot(connection: Connection) -> Snapshot:
+    """Where the engine stood after the last evaluation committed."""
+    known = {
+        (row.rule, row.kind, row.entity): Signal(State(row.state), row.since)
+        for row in connection.execute(select(signals))
+    }
+    return Snapshot(_watermarks(connection), known)
+
+
+def commit(connection: Connection, evaluations: Iterable[Evaluation], rules: RuleSet) -> list[int]:
+    """Takes evaluations in, in order, and answers the ids of the alerts that changed."""
+    ledger = _Ledger(connection, rules)
+    for evaluation in evaluations:
+        ledger.take(evaluation)
+    return ledger.write()
+
+
+def withdraw_missing(connection: Connection, rules: RuleSet, now: int) -> list[int]:
+    """Closes alerts and forgets signals of rules that are no longer in use."""
+    gone = [alert for alert in rows.open_alerts(connection) if alert.rule not in rules.by_name]
+    for alert in gone:
+        rows.save(connection, queue.withdraw(alert, now))
+    connection.execute(delete(signals).where(signals.c.rule.not_in(list(rules.by_name))))
+    return [alert.id for alert in gone]
+
+
+class _Ledger:
+    """The changes of one transaction. What many evaluations change again and again is written once."""
+
+    def __init__(self, connection: Connection, rules: RuleSet) -> None:
+        self._connection = connection
+        self._rules = rules
+        self._watermarks = _watermarks(connection)
+        self._open = {_key(alert): alert for alert in rows.open_alerts(connection)}
+        self._signals: dict[SignalKey, Signal] = {}
+        self._changed: dict[int, None] = {}
+        self._unwritten: dict[int, Alert] = {}
+        self._values: dict[SignalKey, float] = {}
+        self._evaluated: dict[str, int] = {}
+
+    def take(self, evaluation: Evaluation) -> None:
+        """One evaluation, unless it was taken before."""
+        if evaluation.at <= self._watermarks.get(evaluation.group, -1):
+            return
+        for event in evaluation.events:
+            self._take_event(event)
+        for reading in evaluation.readings:
+            self._take_reading(reading)
+        self._watermarks[evaluation.group] = self._evaluated[evaluation.group] = evaluation.at
+
+    def write(self) -> list[int]:
+        """Writes what is not written yet; answers the ids of the alerts that changed."""
+        for key in list(self._values):
+            self._measure(key)
+        rows.rewrite(self._connection, self._unwritten.values())
+        _replace(self._connection, signals, [_signal_key(key) for key in self._signals], self._signal_rows())
+        marks = [{"group": group, "evaluated_until": at} for group, at in self._evaluated.items()]
+        _replace(self._connection, watermarks, [{"group": mark["group"]} for mark in marks], marks)
+        return list(self._changed)
+
+    def _take_event(self, event: Event) -> None:
+        key = (event.rule, event.entity.kind, event.entity.id)
+        self._signals[key] = Signal(event.after, event.since)
+        self._measure(key)
+        alert = self._open.get(key)
+        if alert is not None:
+            self._keep(queue.follow(alert, event.after, event.at))
+        elif queue.begins(event):
+            opened = rows.add(self._connection, queue.opened(event, self._rules.by_name[event.rule]))
+            self._open[key] = opened
+            self._changed[opened.id] = None
+
+    def _take_reading(self, reading: Reading) -> None:
+        """Without data the last value known stays: silence is not zero."""
+        key = (reading.rule, reading.entity.kind, reading.entity.id)
+        alert = self._open.get(key)
+        value = None if alert is None else queue.value_in(reading, alert)
+        if value is not None:
+            self._values[key] = value
+
+    def _measure(self, key: SignalKey) -> None:
+        """Only the latest value matters, at the end or when the alert itself changes."""
+        value = self._values.pop(key, None)
+        if value is not None:
+            self._keep(Step(queue.measured(self._open[key], value), ()))
+
+    def _keep(self, step: Step) -> None:
+        alert = step.alert
+        if alert is self._open[_key(alert)]:
+            return
+        rows.report(self._connection, step)
+        self._changed[alert.id] = None
+        if alert.is_open:
+            self._open[_key(alert)] = self._unwritten[alert.id] = alert
+        else:  # at once: the next of its rule and entity may open in this very transaction
+            rows.rewrite(self._connection, [alert])
+            del self._open[_key(alert)]
+            self._unwritten.pop(alert.id, None)
+
+    def _signal_rows(self) -> _Rows:
+        """Signals at rest need no row."""
+        return [
+            {**_signal_key(key), "state": signal.state.value, "since": signal.since}
+            for key, signal in self._signals.items()
+            if signal.state is not State.INACTIVE
+        ]
+
+
+def _key(alert: Alert) -> SignalKey:
+    return alert.rule, alert.entity.kind, alert.entity.id
+
+
+def _signal_key(key: SignalKey) -> dict[str, Any]:
+    rule, kind, entity = key
+    return {"rule": rule, "kind": kind, "entity": entity}
+
+
+def _watermarks(connection: Connection) -> dict[str, int]:
+    return {row.group: row.evaluated_until for row in connection.execute(select(watermarks))}
+
+
+def _replace(
+    connection: Connection, table: Table, old: list[dict[str, Any]], new: list[dict[str, Any]]
+) -> None:
+    """Deletes rows by their keys, and writes new ones: an upsert that every database knows."""
+    if old:
+        keys = [column == bindparam(f"old_{column.name}") for column in table.primary_key]
+        old_keys = [{f"old_{name}": part for name, part in key.items()} for key in old]
+        connection.execute(delete(table).where(*keys), old_keys)
+    if new:
+        connection.execute(insert(table), new)

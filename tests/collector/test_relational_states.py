@@ -1,0 +1,163 @@
+"""Random fleets, people, nights and crashes over a real SQLite: what the queue promises always holds."""
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from collector.queue import (
+    Acknowledge,
+    Action,
+    Alert,
+    Close,
+    Entry,
+    IllegalActionError,
+    Kind,
+    Reason,
+    Snooze,
+    Work,
+)
+from collector.relational import AlertQuery, Relational
+from rules.engine import Evaluation
+from rules.lifecycle import State
+from tests.collector.evaluations import HOUR, RULES, Signals, evaluation, measured
+
+START = 1_800_000_000_000
+ROBOTS = st.sampled_from(["r1", "r2"])
+NAMES = st.sampled_from(["Silent", "Relocalization"])
+NEXT = {
+    State.INACTIVE: (State.PENDING, State.FIRING, State.UNKNOWN),
+    State.PENDING: (State.FIRING, State.INACTIVE),
+    State.FIRING: (State.RECOVERING, State.RESOLVED, State.INACTIVE),
+    State.RECOVERING: (State.FIRING, State.RESOLVED),
+    State.RESOLVED: (State.PENDING, State.FIRING, State.UNKNOWN),
+    State.UNKNOWN: (State.PENDING, State.FIRING, State.INACTIVE),
+}
+
+
+class Queue(RuleBasedStateMachine):
+    """Signals move as the engine moves them; people do what they like; the process may die in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+        self._url = f"sqlite:///{Path(self._folder.name) / 'q.sqlite'}"
+        self.database = Relational(self._url)
+        self.signals = Signals()
+        self.now = START
+        self.evaluations: list[Evaluation] = []
+
+    def teardown(self) -> None:
+        """Leaves nothing on disk."""
+        self.database.close()
+        self._folder.cleanup()
+
+    @rule(name=NAMES, robot=ROBOTS, choice=st.integers(0, 2), value=st.none() | st.integers(0, 9))
+    def signal_changes(self, name: str, robot: str, choice: int, value: int | None) -> None:
+        """The engine evaluates, and one signal changes as it can."""
+        self.now += 30_000
+        choices = NEXT[self.signals.states.get((name, robot), State.INACTIVE)]
+        after = choices[choice % len(choices)]
+        number = None if value is None else float(value)
+        self.evaluations.append(
+            evaluation(self.now, self.signals.event(self.now, name, robot, after, number))
+        )
+        self.database.commit(self.evaluations[-1], RULES)
+
+    @rule(name=NAMES, robot=ROBOTS, value=st.integers(0, 9))
+    def value_changes(self, name: str, robot: str, value: int) -> None:
+        """The engine evaluates, and nothing changes but a value."""
+        self.now += 30_000
+        self.database.commit(measured(self.now, name, robot, float(value)), RULES)
+
+    @rule(hours=st.integers(1, 5))
+    def time_passes(self, hours: int) -> None:
+        """Snoozes that are over end."""
+        self.now += hours * HOUR
+        self.database.wake(self.now)
+
+    @rule(kind=st.sampled_from(["acknowledge", "snooze", "close"]), choice=st.integers(0, 9))
+    def somebody_acts(self, kind: str, choice: int) -> None:
+        """Somebody tries something on some alert."""
+        alerts = self.all_alerts()
+        if not alerts:
+            return
+        actions: dict[str, Action] = {
+            "acknowledge": Acknowledge(),
+            "snooze": Snooze(self.now + 2 * HOUR, "later"),
+            "close": Close(Reason.FIXED_ON_SITE),
+        }
+        alert = alerts[choice % len(alerts)]
+        try:
+            self.database.act(alert.id, actions[kind], "mei", self.now)
+        except IllegalActionError:
+            assert not alert.is_open or kind == "acknowledge"
+
+    @rule()
+    def crash(self) -> None:
+        """The collector starts again, and evaluates again what it may not have committed."""
+        self.database.close()
+        self.database = Relational(self._url)
+        assert self.database.commit_many(self.evaluations[-3:], RULES) == []
+
+    def all_alerts(self) -> list[Alert]:
+        """Every alert, the newest first."""
+        return list(self.database.alerts(AlertQuery(state="all"), limit=500).items)
+
+    @invariant()
+    def one_open_alert_per_rule_and_entity(self) -> None:
+        """Never two."""
+        keys = [(alert.rule, alert.entity) for alert in self.all_alerts() if alert.is_open]
+        assert len(keys) == len(set(keys))
+
+    @invariant()
+    def signals_are_as_the_engine_left_them(self) -> None:
+        """What a restart finds is what was committed last."""
+        found = {
+            (rule, id_): signal.state for (rule, _, id_), signal in self.database.snapshot().signals.items()
+        }
+        assert found == {
+            key: state for key, state in self.signals.states.items() if state is not State.INACTIVE
+        }
+
+    @invariant()
+    def the_audit_trail_is_complete(self) -> None:
+        """The work of every alert follows from its trail, which begins with its opening."""
+        for alert in self.all_alerts():
+            trail = self.database.history(alert.id)
+            assert trail[0].kind is Kind.OPENED
+            assert _work(trail) is alert.work
+
+    @invariant()
+    def no_snooze_outlives_its_end(self) -> None:
+        """After `wake` nothing is snoozed that should not be."""
+        self.database.wake(self.now)
+        for alert in self.all_alerts():
+            assert alert.snoozed_until is None or alert.snoozed_until > self.now
+
+    @invariant()
+    def every_open_alert_can_end(self) -> None:
+        """An alert whose signal is at rest is open only because somebody took it."""
+        for alert in self.all_alerts():
+            state = self.signals.states[alert.rule, alert.entity.id]
+            firing = state in (State.FIRING, State.RECOVERING)
+            assert firing or not alert.is_open or alert.acknowledged_at is not None
+
+
+def _work(trail: list[Entry]) -> Work:
+    work = Work.NEW
+    for entry in trail:
+        match entry.kind:
+            case Kind.ACKNOWLEDGED | Kind.SNOOZED | Kind.CLOSED:
+                work = Work(entry.kind.value)
+            case Kind.WOKE:
+                work = Work(str(entry.detail["work"]))
+    return work
+
+
+Queue.TestCase.settings = settings(
+    max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+TestQueue = Queue.TestCase
