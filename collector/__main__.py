@@ -1,0 +1,292 @@
+"""`vitals-collector`: stores what agents send, evaluates rules over it, and keeps the alert queue."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from agent.catalogue import CatalogueError
+from agent.wire import is_fleet
+from collector import assembly, evaluation, roster, transfer
+from collector.assembly import Opened
+from collector.config import Config, ConfigError, Evaluation, Tls, parse_broker, parse_http
+from collector.folder import Folder, FolderError
+from collector.http.server import AddressError
+from collector.relational import Relational, UnusableDatabaseError
+from collector.stores import StoreError
+from rules.load import RuleErrors
+from rules.recording import RecordingError
+
+_USED_WRONGLY = (ConfigError, AddressError, FolderError, CatalogueError)
+_WRONG = (
+    UnusableDatabaseError,
+    StoreError,
+    RuleErrors,
+    RecordingError,
+    roster.RosterError,
+    transfer.TransferError,
+)
+_EXAMPLE = """example:
+  vitals-collector run --data data --mqtt mqtt://127.0.0.1:1883 --fleet main --http 127.0.0.1:8080
+  vitals-collector roster import robots.csv --data data
+  vitals-collector export --data data --out fleet.parquet
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status: 0 fine, 1 something is wrong, 2 used wrongly."""
+    arguments = _parser().parse_args(argv)
+    _configure_log()
+    try:
+        status: int = arguments.run(arguments)
+    except _USED_WRONGLY as error:
+        return _refuse(error, 2)
+    except _WRONG as error:
+        return _refuse(error, 1)
+    except ExceptionGroup as group:
+        return _refuse(*_first(group))
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _refuse(error: BaseException, status: int) -> int:
+    print(f"{error}", file=sys.stderr)
+    return status
+
+
+def _first(group: ExceptionGroup[Exception]) -> tuple[BaseException, int]:
+    """The cause that ended all tasks; one that nobody foresaw is shown whole in the log."""
+    error = group.exceptions[0]
+    if not isinstance(error, _WRONG):
+        structlog.get_logger().error("the collector failed", exc_info=error)
+    return error, 1
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if not is_fleet(arguments.fleet):
+        raise ConfigError(f"--fleet {arguments.fleet!r}: use 1 to 32 lower-case letters, digits and -")
+    config = Config(
+        data=arguments.data,
+        broker=parse_broker(arguments.mqtt),
+        fleet=arguments.fleet,
+        http=parse_http(arguments.http),
+        evaluation=_evaluation(arguments),
+        tls=Tls(arguments.ca, arguments.cert, arguments.key),
+    )
+
+    def ready(url: str, parts: Opened) -> None:
+        rules = f"{len(parts.rules.rules)} rules"
+        print(
+            f"Robovitals at {url} (fleet {config.fleet} at {config.broker}, {rules}, data in {config.data})"
+        )
+        sys.stdout.flush()
+
+    assembly.run(config, ready)
+    return 0
+
+
+def _evaluation(arguments: argparse.Namespace) -> Evaluation:
+    if not 1 <= arguments.eval_delay <= 3600:
+        raise ConfigError(f"--eval-delay {arguments.eval_delay:g}: use 1 to 3600 seconds")
+    delay_ms = round(arguments.eval_delay * 1000)
+    return Evaluation(tuple(arguments.rules), tuple(arguments.catalogue), delay_ms)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    transfer.export_recording(Folder(arguments.data), arguments.out)
+    size = arguments.out.stat().st_size
+    if arguments.json:
+        print(json.dumps({"file": str(arguments.out), "bytes": size}))
+    else:
+        print(f"{arguments.out}: {size:,} bytes")
+    return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    with _progress(f"Importing {arguments.file.name}") as progress:
+        outcome = transfer.import_recording(
+            arguments.file, Folder(arguments.data), _evaluation(arguments), progress
+        )
+    taken = outcome.imported
+    if arguments.json:
+        counts = {"samples": taken.added, "duplicates": taken.duplicates, "ignored": list(taken.ignored)}
+        print(json.dumps({**counts, "robots": outcome.robots, "open_alerts": outcome.open_alerts}))
+        return 0
+    print(
+        f"{taken.added:,} samples, {outcome.robots} new robots, {outcome.open_alerts} alerts open at the end"
+    )
+    if taken.duplicates:
+        print(f"{taken.duplicates:,} samples were there already, and were left as they were")
+    if taken.ignored:
+        print(f"not in the catalogue, so not taken: {', '.join(taken.ignored)}")
+    return 0
+
+
+def _roster_import(arguments: argparse.Namespace) -> int:
+    reading = roster.read(arguments.file)
+    for problem in reading.problems:
+        print(f"{arguments.file}:{problem.line}: {problem.reason}", file=sys.stderr)
+    if reading.problems and not arguments.skip_bad:
+        print(
+            "nothing was imported; correct these rows, or add --skip-bad to leave them out", file=sys.stderr
+        )
+        return 1
+    folder = Folder(arguments.data)
+    folder.create()
+    with closing(Relational(folder.database)) as relational:
+        result = relational.import_robots(reading.robots)
+    if arguments.json:
+        counts = {"added": result.added, "changed": result.changed, "unchanged": result.unchanged}
+        print(json.dumps({**counts, "bad": len(reading.problems)}))
+    else:
+        print(f"{result.added} robots added, {result.changed} changed, {result.unchanged} as they were")
+    return 1 if reading.problems else 0
+
+
+@contextmanager
+def _progress(about: str) -> Iterator[evaluation.Progress]:
+    """A bar, and the day it has come to; on a terminal only."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[at]}"),
+        TimeElapsedColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(about, total=1.0, at="")
+
+        def report(done: float, at: int) -> None:
+            day = datetime.fromtimestamp(at / 1000, UTC).date()
+            bar.update(task, completed=done, at=day.isoformat())
+
+        yield report
+
+
+def _configure_log() -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vitals-collector",
+        description=__doc__,
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands)
+    _add_export(commands)
+    _add_import(commands)
+    _add_roster(commands)
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, about: str, example: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=about,
+        description=f"{about[0].upper()}{about[1:]}.",
+        epilog=f"example:\n  vitals-collector {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    example = "run --data data --mqtt mqtt://127.0.0.1:1883 --fleet main --http 127.0.0.1:8080"
+    run = _command(commands, "run", "run the collector, with console and API", example)
+    _add_data(run)
+    run.add_argument("--mqtt", required=True, metavar="URL", help="the broker: mqtt://host:1883, mqtts://…")
+    run.add_argument("--fleet", required=True, metavar="NAME", help="the fleet that the agents name")
+    run.add_argument("--http", default="127.0.0.1:8080", metavar="HOST:PORT", help="default %(default)s")
+    _add_rules(run)
+    run.add_argument("--ca", type=Path, metavar="FILE", help="the broker's CA, for mqtts://")
+    run.add_argument("--cert", type=Path, metavar="FILE", help="our certificate, for mqtts://")
+    run.add_argument("--key", type=Path, metavar="FILE", help="its key")
+    run.set_defaults(run=_run)
+
+
+def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    about = "write everything stored as a recording; the collector may be running"
+    export = _command(commands, "export", about, "export --data data --out fleet.parquet")
+    _add_data(export)
+    export.add_argument("--out", required=True, type=Path, metavar="FILE.parquet")
+    export.add_argument("--json", action="store_true", help="report as JSON")
+    export.set_defaults(run=_export)
+
+
+def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    about = "take in a recording in its own time: samples, evaluations, alerts; the collector must not run"
+    import_ = _command(commands, "import", about, "import fleet.parquet --data data")
+    import_.add_argument("file", type=Path, metavar="FILE.parquet")
+    _add_data(import_)
+    _add_rules(import_)
+    import_.add_argument("--json", action="store_true", help="report as JSON")
+    import_.set_defaults(run=_import)
+
+
+def _add_roster(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    group = commands.add_parser("roster", help="robots, sites and customers")
+    roster_commands = group.add_subparsers(required=True, metavar="COMMAND")
+    about = "add robots, or change them, from YAML or CSV; a running collector takes them up"
+    import_ = _command(roster_commands, "import", about, "roster import robots.csv --data data")
+    import_.add_argument("file", type=Path, metavar="FILE", help="columns id, name, customer, site, …")
+    _add_data(import_)
+    import_.add_argument("--skip-bad", action="store_true", help="leave out rows that are wrong")
+    import_.add_argument("--json", action="store_true", help="report as JSON")
+    import_.set_defaults(run=_roster_import)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    default = Path("data")
+    parser.add_argument("--data", type=Path, default=default, metavar="DIR", help="default: %(default)s")
+
+
+def _add_rules(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rules",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="PATH",
+        help="a rule file or a folder of them, instead of the shipped packs; may be repeated",
+    )
+    parser.add_argument(
+        "--catalogue",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="a vendor's metrics, beside the shipped ones; may be repeated",
+    )
+    parser.add_argument(
+        "--eval-delay",
+        type=float,
+        default=30,
+        metavar="SECONDS",
+        help="how long an evaluation waits for late samples; default %(default)s",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

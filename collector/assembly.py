@@ -1,0 +1,159 @@
+"""A collector put together: first what lies in a data folder, then what runs on it."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+
+from agent import catalogue as catalogues
+from agent.catalogue import Catalogue
+from collector import pipeline
+from collector.conditions import Conditions
+from collector.config import Config, Evaluation, tls_context
+from collector.evaluation import Evaluator, settled_until
+from collector.folder import Folder
+from collector.http import app, server
+from collector.http.changes import Changes
+from collector.http.services import Services
+from collector.ingest import Incoming, Ingest, Parts
+from collector.intake import Intake
+from collector.listening import Listening
+from collector.mqtt import Link
+from collector.presence import Fleet
+from collector.receipts import Receipts
+from collector.relational import Relational
+from collector.stores import Store
+from collector.stores.duckdb import DuckStore
+from collector.telemetry import Telemetry
+from rules import load
+from rules.rule import RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A data folder in use, and the rules for it."""
+
+    folder: Folder
+    catalogue: Catalogue
+    rules: RuleSet
+    store: Store
+    relational: Relational
+    eval_delay_ms: int
+    changes: Changes = field(default_factory=Changes)
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    conditions: Conditions = field(default_factory=Conditions)
+
+    def evaluator(self) -> Evaluator:
+        """The rules, where the last evaluation left off; `resume` brings them up to date."""
+        self.relational.claim_unknown(sorted({robot for robot, _ in self.store.watermarks()}))
+        self.relational.withdraw_missing(self.rules, pipeline.clock())
+        return Evaluator(
+            self.rules, self.relational, self.changes, self.telemetry, self.conditions, self.eval_delay_ms
+        )
+
+
+@contextmanager
+def opened(folder: Folder, evaluation: Evaluation) -> Iterator[Opened]:
+    """Opens a data folder for one process alone; without rule files, the shipped packs are used."""
+    catalogue = catalogues.load(*evaluation.catalogues)
+    rules = load.load(load.find(evaluation.rules) or load.shipped(), catalogue)
+    folder.create()
+    with (
+        folder.locked(),
+        closing(DuckStore(folder.samples, catalogue)) as store,
+        closing(Relational(folder.database)) as relational,
+    ):
+        yield Opened(folder, catalogue, rules, store, relational, evaluation.delay_ms)
+
+
+def run(config: Config, ready: Callable[[str, Opened], None]) -> None:
+    """Runs a collector until SIGTERM or SIGINT; `ready` is told the address once it serves."""
+    tls = tls_context(config.broker, config.tls)
+    with (
+        opened(Folder(config.data), config.evaluation) as parts,
+        server.listen(config.http.host, config.http.port) as listening,
+    ):
+        evaluator = parts.evaluator()
+        evaluator.resume(parts.store)
+        url = config.http.bound_to(listening.getsockname()[1]).url
+        with parts.folder.announced(url):
+            asyncio.run(_run(config, tls, parts, evaluator, listening, lambda: ready(url, parts)))
+
+
+async def _run(
+    config: Config,
+    tls: ssl.SSLContext | None,
+    parts: Opened,
+    evaluator: Evaluator,
+    listening: socket.socket,
+    ready: Callable[[], None],
+) -> None:
+    stopping = _stop_on_signals()
+    fleet = _remembered(parts.store)
+    web = app.create(_services(parts, fleet))
+    inbox: asyncio.Queue[Incoming] = asyncio.Queue(pipeline.INBOX)
+    link = Link(config.broker, tls, config.fleet, inbox, parts.conditions, pipeline.clock)
+    ingest = _ingest(parts, evaluator, fleet, stopping.is_set)
+    serving = server.serve(web, parts.changes, listening)
+    ready()
+    await pipeline.run(link, inbox, ingest, parts.telemetry, serving, stopping)
+
+
+def _services(parts: Opened, fleet: Fleet) -> Services:
+    return Services(
+        relational=parts.relational,
+        store=parts.store,
+        rules=parts.rules,
+        catalogue=parts.catalogue,
+        fleet=fleet,
+        changes=parts.changes,
+        telemetry=parts.telemetry,
+        health=parts.conditions.health,
+        clock=pipeline.clock,
+        scratch=parts.folder.path,
+    )
+
+
+def _ingest(parts: Opened, evaluator: Evaluator, fleet: Fleet, giving_up: Callable[[], bool]) -> Ingest:
+    store = parts.store
+    return Ingest(
+        Parts(
+            intake=Intake(parts.catalogue, store.watermarks(), store.newest()),
+            fleet=fleet,
+            store=store,
+            relational=parts.relational,
+            evaluator=evaluator,
+            listening=Listening(parts.relational, evaluator, fleet),
+            receipts=Receipts(),
+            changes=parts.changes,
+            telemetry=parts.telemetry,
+            conditions=parts.conditions,
+        ),
+        last_commit_at=max(
+            store.contents().last_at or 0, settled_until(parts.relational, parts.eval_delay_ms)
+        ),
+        giving_up=giving_up,
+    )
+
+
+def _remembered(store: Store) -> Fleet:
+    """The fleet as the store knows it."""
+    fleet = Fleet()
+    fleet.stored(store.newest())
+    for robot, lost in store.losses().items():
+        fleet.declared_lost(robot, lost.get("dropped", 0))
+        fleet.declared_refused(robot, lost.get("refused", 0))
+    return fleet
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stopping.set)
+    return stopping

@@ -1,0 +1,118 @@
+"""What a collector needs to know, checked value by value."""
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+
+
+class ConfigError(ValueError):
+    """A value cannot be used; the message says which, and what one looks like."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where the broker is, and as whom to log in."""
+
+    host: str
+    port: int
+    secure: bool = False
+    user: str | None = None
+    password: str | None = None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'mqtts' if self.secure else 'mqtt'}://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAddress:
+    """Where console and API are served; port 0 takes a free one."""
+
+    host: str
+    port: int
+
+    def bound_to(self, port: int) -> "HttpAddress":
+        """The address with the port that was really taken."""
+        return HttpAddress(self.host, port)
+
+    @property
+    def url(self) -> str:
+        """What to open in a browser of this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - compared
+        return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Certificate files for `mqtts://`."""
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What is evaluated, and how long it waits for late samples. Without `rules`, the shipped packs are."""
+
+    rules: tuple[Path, ...] = ()
+    catalogues: tuple[Path, ...] = ()
+    delay_ms: int = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A running collector's settings."""
+
+    data: Path
+    broker: BrokerAddress
+    fleet: str
+    http: HttpAddress
+    evaluation: Evaluation = Evaluation()
+    tls: Tls = Tls()
+
+
+def parse_broker(url: str) -> BrokerAddress:
+    """`mqtt://[user:password@]host[:port]`, or `mqtts://`. Raises `ConfigError`, which shows no password."""
+    shown = url.rpartition("@")[2]
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"{shown!r} is no MQTT URL: {error}; write mqtt://host:1883") from None
+    if parts.scheme not in _PORTS or not parts.hostname or parts.path not in ("", "/") or parts.query:
+        raise ConfigError(f"{shown!r} is no MQTT URL; write mqtt://host:1883 or mqtts://host:8883")
+    return BrokerAddress(
+        host=parts.hostname,
+        port=port or _PORTS[parts.scheme],
+        secure=parts.scheme == "mqtts",
+        user=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+    )
+
+
+def parse_http(text: str) -> HttpAddress:
+    """`HOST:PORT`. Raises `ConfigError`."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+        raise ConfigError(f"{text!r} is no address; write HOST:PORT, such as 127.0.0.1:8080")
+    return HttpAddress(host, int(port))
+
+
+def tls_context(address: BrokerAddress, tls: Tls) -> ssl.SSLContext | None:
+    """For `mqtts://`: the system's certificates, or those given. Raises `ConfigError`."""
+    if not address.secure:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=str(tls.ca) if tls.ca else None)
+        if tls.cert is not None:
+            context.load_cert_chain(tls.cert, tls.key)
+    except (OSError, ssl.SSLError) as error:
+        files = ", ".join(str(path) for path in (tls.ca, tls.cert, tls.key) if path)
+        raise ConfigError(f"{files}: cannot be used for TLS: {error}") from None
+    return context

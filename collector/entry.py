@@ -1,0 +1,8 @@
+"""`vitals-collector`, or one line that says what it needs."""
+
+from rules.entry import start
+
+
+def main() -> int:
+    """Runs the command."""
+    return start("vitals-collector", "collector", "collector")

@@ -1,0 +1,88 @@
+"""The data folder: what lies where in it, and who uses it."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class FolderError(Exception):
+    """The data folder cannot be used; the message says why."""
+
+
+class FolderInUseError(FolderError):
+    """Another process uses the data folder."""
+
+    def __init__(self, folder: Path, pid: str) -> None:
+        super().__init__(f"{folder} is in use by pid {pid}")
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One collector's data."""
+
+    path: Path
+
+    @property
+    def samples(self) -> Path:
+        """The store of samples."""
+        return self.path / "samples.duckdb"
+
+    @property
+    def database(self) -> str:
+        """URL of the relational part."""
+        return f"sqlite:///{self.path / 'collector.sqlite'}"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a collector was ever run here."""
+        return self.samples.exists()
+
+    def create(self) -> None:
+        """Makes the folder. Raises `FolderError`."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FolderError(f"{self.path}: cannot be made: {error.strerror}; give another --data") from None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes out. Raises `FolderInUseError` and `FolderError`."""
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise FolderError(
+                f"{self.path}: cannot be written: {error.strerror}; give another --data"
+            ) from None
+        with os.fdopen(descriptor, "r+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise FolderInUseError(self.path, lock.read().strip() or "unknown") from None
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+
+    @contextmanager
+    def announced(self, url: str) -> Iterator[None]:
+        """Says where the running collector serves."""
+        self._announcement.write_text(json.dumps({"pid": os.getpid(), "http": url}))
+        try:
+            yield
+        finally:
+            self._announcement.unlink(missing_ok=True)
+
+    def served_at(self) -> str | None:
+        """The address of the collector that runs on this folder, if it said so."""
+        try:
+            return str(json.loads(self._announcement.read_text())["http"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    @property
+    def _announcement(self) -> Path:
+        return self.path / "collector.json"

@@ -1,0 +1,203 @@
+"""Alerts as API and pages show them, and what people do to them."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Final
+
+from pydantic import BaseModel
+
+from collector import wording
+from collector.http.fields import Instant
+from collector.http.problems import Problem, invalid, missing
+from collector.http.services import Services
+from collector.queue import Action, Alert, Entry, IllegalActionError, InvalidActionError
+from collector.relational import RobotRecord, UnknownAlertError
+from rules.rule import Rule
+
+ANONYMOUS: Final = "api"
+
+
+class Text(BaseModel):
+    """The same in English and Chinese."""
+
+    en: str
+    zh: str
+
+
+class EntityItem(BaseModel):
+    """What an alert is about."""
+
+    kind: str
+    id: str
+
+
+class AlertItem(BaseModel):
+    """An alert in a list."""
+
+    id: int
+    rule: str
+    entity: EntityItem
+    severity: str
+    subsystem: str
+    signal: str
+    work: str
+    value: float | None
+    threshold: float | None
+    unit: str
+    opened_at: Instant
+    since: Instant
+    summary: Text
+    robot_name: str | None
+    customer: str | None
+    site: str | None
+    acknowledged_at: Instant | None
+    acknowledged_by: str | None
+    snoozed_until: Instant | None
+    snooze_reason: str | None
+    closed_at: Instant | None
+    closed_by: str | None
+    close_reason: str | None
+    close_note: str | None
+
+
+class EvidenceItem(BaseModel):
+    """One comparison of the condition, as it was when the alert opened."""
+
+    measure: str
+    metrics: list[str]
+    value: float | None
+    comparison: str
+    thresholds: list[float]
+    over_s: float | None
+    unit: str
+    text: Text
+
+
+class EntryItem(BaseModel):
+    """One line of an alert's history."""
+
+    at: Instant
+    kind: str
+    who: str
+    detail: dict[str, str | int | float | None]
+
+
+class Suggestion(BaseModel):
+    """What to do next, and by when."""
+
+    next_step: Text | None
+    playbook: str | None
+    ack_within_s: float | None
+    resolve_within_s: float | None
+
+
+class AlertDetail(AlertItem):
+    """An alert with its evidence, its history and what the rule suggests."""
+
+    opened_value: float | None
+    about: Text | None
+    metrics: list[str]
+    evidence: list[EvidenceItem]
+    call_to_action: Suggestion | None
+    history: list[EntryItem]
+
+
+def items(services: Services, alerts: Iterable[Alert]) -> list[AlertItem]:
+    """Alerts with what roster and rules say about them."""
+    listed = list(alerts)
+    robots = services.relational.robots_by_id({alert.entity.id for alert in listed})
+    return [_item(services, alert, robots.get(alert.entity.id)) for alert in listed]
+
+
+def detail(services: Services, id_: int) -> AlertDetail:
+    """All of one alert. Raises `Problem` (404)."""
+    alert = services.relational.alert(id_)
+    if alert is None:
+        raise missing("alert", id_)
+    rule = services.rules.by_name.get(alert.rule)
+    listed = _item(services, alert, services.relational.robot(alert.entity.id))
+    return AlertDetail(
+        **dict(listed),
+        opened_value=alert.opened_value,
+        about=Text(en=rule.about.en, zh=rule.about.zh) if rule else None,
+        metrics=list(rule.metrics) if rule else [],
+        evidence=_evidence(alert),
+        call_to_action=_suggestion(rule),
+        history=[_entry(entry) for entry in services.relational.history(id_)],
+    )
+
+
+def act(services: Services, id_: int, action: Action, who: str | None) -> AlertDetail:
+    """Does what a person asks, and tells the open pages. Raises `Problem` (404, 409, 422)."""
+    try:
+        services.relational.act(id_, action, (who or "").strip() or ANONYMOUS, services.clock())
+    except UnknownAlertError:
+        raise missing("alert", id_) from None
+    except IllegalActionError as error:
+        raise Problem(HTTPStatus.CONFLICT, str(error), work=error.alert.work.value) from None
+    except InvalidActionError as error:
+        raise invalid(error.field, str(error)) from None
+    services.changes.publish("alerts", [id_])
+    return detail(services, id_)
+
+
+def _item(services: Services, alert: Alert, robot: RobotRecord | None) -> AlertItem:
+    summary = wording.summary(alert, services.rules.by_name.get(alert.rule), robot)
+    return AlertItem(
+        id=alert.id,
+        rule=alert.rule,
+        entity=EntityItem(kind=alert.entity.kind, id=alert.entity.id),
+        severity=alert.severity,
+        subsystem=alert.subsystem,
+        signal=alert.signal,
+        work=alert.work,
+        value=alert.value,
+        threshold=alert.threshold,
+        unit=alert.unit,
+        opened_at=alert.opened_at,
+        since=alert.since,
+        summary=Text(en=summary.en, zh=summary.zh),
+        robot_name=robot.name if robot else None,
+        customer=robot.customer if robot else None,
+        site=robot.site if robot else None,
+        acknowledged_at=alert.acknowledged_at,
+        acknowledged_by=alert.acknowledged_by,
+        snoozed_until=alert.snoozed_until,
+        snooze_reason=alert.snooze_reason,
+        closed_at=alert.closed_at,
+        closed_by=alert.closed_by,
+        close_reason=alert.close_reason,
+        close_note=alert.close_note,
+    )
+
+
+def _evidence(alert: Alert) -> list[EvidenceItem]:
+    return [
+        EvidenceItem(
+            measure=each.measure,
+            metrics=list(each.metrics),
+            value=each.value,
+            comparison=each.comparison,
+            thresholds=list(each.thresholds),
+            over_s=None if each.over_ms is None else each.over_ms / 1_000,
+            unit=each.unit,
+            text=Text(en=wording.comparison(each, "en"), zh=wording.comparison(each, "zh")),
+        )
+        for each in alert.evidence
+    ]
+
+
+def _entry(entry: Entry) -> EntryItem:
+    return EntryItem(at=entry.at, kind=entry.kind, who=entry.who, detail=dict(entry.detail))
+
+
+def _suggestion(rule: Rule | None) -> Suggestion | None:
+    if rule is None:
+        return None
+    call = rule.call_to_action
+    return Suggestion(
+        next_step=Text(en=call.next_step.en, zh=call.next_step.zh) if call.next_step else None,
+        playbook=call.playbook,
+        ack_within_s=call.ack_within_ms / 1_000 if call.ack_within_ms else None,
+        resolve_within_s=call.resolve_within_ms / 1_000 if call.resolve_within_ms else None,
+    )

@@ -1,0 +1,67 @@
+"""The web application: API, pages, events, and what all of them share."""
+
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from collector.http import api, pages, problems
+from collector.http.guard import Guard
+from collector.http.services import Services
+from collector.stores import StoreError
+
+log = structlog.get_logger()
+
+
+def create(services: Services) -> FastAPI:
+    """The application over these services; it starts and stops nothing itself."""
+    app = FastAPI(
+        title="Robovitals",
+        version="1",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # their scripts come from elsewhere
+        redoc_url=None,
+    )
+    app.state.services = services
+    app.add_middleware(Guard)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    for kind in (StoreError, OperationalError):
+        app.add_exception_handler(kind, _unavailable)
+    app.add_exception_handler(Exception, _failed)
+    app.include_router(api.router)
+    app.include_router(api.monitoring)
+    app.include_router(pages.router)
+    return app
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
+    if pages.wants_page(request):
+        return pages.error_page(request, error.status_code, error)
+    return problems.of_http(request, error)
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
+    return problems.of_validation(error)
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    """A full disk, a locked file: nobody's fault at the other end, and perhaps over soon."""
+    cause = " ".join(str(getattr(error, "orig", None) or error).split())
+    log.error("store cannot answer", path=request.url.path, error=cause)
+    if pages.wants_page(request):
+        return pages.error_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
+    return problems.of_store(cause)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    log.error("request failed", path=request.url.path, error=repr(error))
+    if pages.wants_page(request):
+        return pages.error_page(request, HTTPStatus.INTERNAL_SERVER_ERROR)
+    return problems.of_fault()

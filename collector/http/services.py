@@ -1,0 +1,37 @@
+"""What pages and API work with. They get all of it from here, and nothing from anywhere else."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.catalogue import Catalogue
+from collector.http.changes import Changes
+from collector.presence import Fleet
+from collector.relational import Relational
+from collector.stores import Store
+from collector.telemetry import Telemetry
+from rules.rule import RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the collector does its work; `parts` says of each part how it is, in a word or a line."""
+
+    ok: bool
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of a running collector, as pages and API see them; `clock` answers ms UTC."""
+
+    relational: Relational
+    store: Store
+    rules: RuleSet
+    catalogue: Catalogue
+    fleet: Fleet
+    changes: Changes
+    telemetry: Telemetry
+    health: Callable[[], Health]
+    clock: Callable[[], int]
+    scratch: Path | None = None  # where an export is written before it is sent; None: the system's folder

@@ -1,0 +1,169 @@
+"""An alert as a line in a list: what, where, how far beyond its limit, and in whose hands."""
+
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from typing import Final
+
+from collector import wording
+from collector.http.i18n import Words, zone
+from collector.http.services import Services
+from collector.queue import Acknowledge, Action, Alert, Close, Snooze, Work, possible
+from collector.relational import RobotRecord
+from rules.engine import Evidence
+from rules.rule import Rule
+
+ACTIONS: Final[tuple[tuple[str, type[Action]], ...]] = (
+    ("acknowledge", Acknowledge),
+    ("snooze", Snooze),
+    ("close", Close),
+)
+_HEADROOM: Final = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an alert is: a robot, its site, its customer, and the time zone it lives in."""
+
+    id: str
+    name: str
+    site: str | None
+    customer: str | None
+    zone: tzinfo
+
+    def mentions(self, text: str) -> bool:
+        """Whether any part of it contains the (case-folded) text."""
+        return any(text in part.casefold() for part in (self.id, self.name, self.site, self.customer) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A value on a scale of 0 to 100, and where its limit stands."""
+
+    from_: float
+    width: float
+    limit: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A value, what it is held against, and both as a bar; without a bar there is no value to draw."""
+
+    value: str
+    limit: str
+    hint: str
+    bar: Bar | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One alert, ready to be written down."""
+
+    alert: Alert
+    place: Place
+    about: str
+    next_step: str | None
+    measure: Measure
+    work_note: str
+    outcome: str
+    actions: tuple[str, ...]
+    first: bool = False
+
+    @property
+    def id(self) -> int:
+        """The alert's id."""
+        return self.alert.id
+
+
+def place(robot: str, record: RobotRecord | None, reported_tz: str | None) -> Place:
+    """Where a robot is, as far as roster and robot say."""
+    if record is None:
+        return Place(robot, robot, None, None, zone(reported_tz))
+    return Place(robot, record.name or robot, record.site, record.customer, zone(record.tz or reported_tz))
+
+
+def rows(services: Services, alerts: list[Alert], t: Words, now: int) -> list[Row]:
+    """Alerts as lines, in their order."""
+    robots = services.relational.robots_by_id({alert.entity.id for alert in alerts})
+    return [_row(services, alert, robots.get(alert.entity.id), t, now) for alert in alerts]
+
+
+def with_first(lines: list[Row]) -> list[Row]:
+    """The same lines, the first one nobody has taken yet marked: that is where to start."""
+    first = next((at for at, line in enumerate(lines) if line.alert.work is Work.NEW), None)
+    return [replace(line, first=at == first) for at, line in enumerate(lines)]
+
+
+def about(rule: Rule | None, alert: Alert, t: Words) -> str:
+    """What an alert is about, in a few words."""
+    return t.both(rule.about) if rule is not None else alert.rule
+
+
+def bar(value: float | None, limits: tuple[float, ...]) -> Bar | None:
+    """The value and the limit nearest to it, on a scale that holds both and zero."""
+    if value is None:
+        return None
+    limit = min(limits, key=lambda bound: abs(bound - value), default=None)
+    shown = [0.0, value, *([] if limit is None else [limit])]
+    low, high = min(shown) * _HEADROOM, max(shown) * _HEADROOM
+    span = (high - low) or 1.0
+    start, end = sorted(((0 - low) / span * 100, (value - low) / span * 100))
+    mark = None if limit is None else round((limit - low) / span * 100, 2)
+    return Bar(round(start, 2), round(max(end - start, 0.6), 2), mark)
+
+
+def _row(services: Services, alert: Alert, record: RobotRecord | None, t: Words, now: int) -> Row:
+    rule = services.rules.by_name.get(alert.rule)
+    step = rule.call_to_action.next_step if rule else None
+    where = place(alert.entity.id, record, services.fleet.state(alert.entity.id).tz)
+    return Row(
+        alert=alert,
+        place=where,
+        about=about(rule, alert, t),
+        next_step=t.both(step) if step else None,
+        measure=_measure(alert, t),
+        work_note=_work_note(alert, t, now),
+        outcome=_outcome(alert, t, now),
+        actions=tuple(name for name, action in ACTIONS if action in possible(alert)),
+    )
+
+
+def _measure(alert: Alert, t: Words) -> Measure:
+    first = alert.evidence[0] if alert.evidence else None
+    value = alert.value if alert.is_open else alert.opened_value
+    if first is None or value is None:
+        return Measure("–", wording.comparison(first, t.language) if first else "", "", None)
+    limit = wording.comparison(first, t.language)
+    return Measure(t.quantity(value, alert.unit), limit, _hint(first, t), bar(value, first.thresholds))
+
+
+def _hint(evidence: Evidence, t: Words) -> str:
+    return t("queue.over", over=t.duration(evidence.over_ms)) if evidence.over_ms else ""
+
+
+def _work_note(alert: Alert, t: Words, now: int) -> str:
+    """In whose hands the alert is, or until when it waits."""
+    match alert.work:
+        case Work.ACKNOWLEDGED if alert.acknowledged_by:
+            return t("queue.taken_by", who=alert.acknowledged_by)
+        case Work.SNOOZED if alert.snoozed_until is not None:
+            return t("queue.until", when=t.ago(alert.snoozed_until, now))
+        case Work.CLOSED:
+            return _closing(alert, t)
+    return ""
+
+
+def _outcome(alert: Alert, t: Words, now: int) -> str:
+    if alert.work is Work.CLOSED:
+        return _closing(alert, t)
+    note = _work_note(alert, t, now)
+    return " · ".join(part for part in (t.one_of("work", alert.work), note) if part)
+
+
+def _closing(alert: Alert, t: Words) -> str:
+    reason = t.one_of("reason", alert.close_reason or "other")
+    return reason if by_system(alert.closed_by) else t("queue.closed_by", reason=reason, who=alert.closed_by)
+
+
+def by_system(who: str | None) -> bool:
+    """Whether nobody in person did it."""
+    return who in (None, "", "system")

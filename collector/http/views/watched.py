@@ -1,0 +1,53 @@
+"""Which counters matter, as the rules see it: what they count as trouble, and out of how much."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rules.rule import Compare, Gauge, Increase, Ratio, RuleSet, leaves
+
+_RISING = ("above", "at least", "between")
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Counters of one subsystem: trouble, each with what it is a part of, and the others rules look at."""
+
+    trouble: tuple[str, ...]
+    whole: dict[str, str]  # of a counter of trouble: the counter it is a share of
+    other: tuple[str, ...]
+
+
+def watched(rules: RuleSet, subsystem: str) -> Watched:
+    """What the rules look at in one subsystem."""
+    trouble: dict[str, None] = {}
+    whole: dict[str, str] = {}
+    other: dict[str, None] = {}
+    for leaf in _comparisons(rules):
+        rising = leaf.comparison.operator in _RISING
+        match leaf.measure:
+            case Increase(metrics):
+                (trouble if rising else other).update(dict.fromkeys(metrics))
+            case Ratio(of, to):
+                (trouble if rising else other).update(dict.fromkeys(of))
+                other.update(dict.fromkeys(to))
+                if rising and len(to) == 1:
+                    whole.update(dict.fromkeys(of, to[0]))
+    own = [name for name in (*trouble, *other) if name.startswith(f"{subsystem}.")]
+    return Watched(
+        trouble=tuple(name for name in own if name in trouble),
+        whole={name: base for name, base in whole.items() if name in own},
+        other=tuple(dict.fromkeys(name for name in own if name not in trouble)),
+    )
+
+
+def gauges(rules: RuleSet) -> tuple[str, ...]:
+    """The gauges that some rule looks at."""
+    found = (leaf.measure.metric for leaf in _comparisons(rules) if isinstance(leaf.measure, Gauge))
+    return tuple(dict.fromkeys(name for name in found if not name.endswith(".up")))
+
+
+def _comparisons(rules: RuleSet) -> Iterator[Compare]:
+    for rule in rules.rules:
+        for leaf in leaves(rule.when):
+            if isinstance(leaf, Compare):
+                yield leaf

@@ -1,0 +1,150 @@
+"""The store's seam: what every store of samples can do, and the records that pass through it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, Protocol
+
+from rules.batch import Batch
+from rules.recording import Header
+from rules.roster import Roster
+
+MAX_ABOVE: Final = 20_000  # numbers that may come early, of one epoch
+LossReason = Literal["dropped", "refused"]
+
+
+class StoreError(Exception):
+    """The store cannot do what was asked; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSample:
+    """One sample as it is stored: identity, times in ms UTC, and the metrics that the catalogue knows."""
+
+    robot: str
+    epoch: str
+    seq: int
+    t: int  # event time: when the sample was taken, as well as can be told
+    robot_t: int  # what the robot's wall clock said
+    received_at: int
+    up: int  # ms since the robot's boot
+    boot: str
+    synced: bool
+    corrected: bool  # `t` is not the robot's own
+    counters: Mapping[str, int]  # by full name
+    gauges: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Samples `first` … `last` of an epoch will never be stored, save those among them that already are.
+
+    `dropped`: the agent gave them up; `refused`: they broke the contract.
+    """
+
+    robot: str
+    epoch: str
+    first: int
+    last: int
+    count: int
+    reason: LossReason
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """Of one epoch, every number up to `until` is stored or declared lost, and so are those in `above`."""
+
+    until: int = 0
+    above: frozenset[int] = frozenset()
+
+    def __contains__(self, seq: int) -> bool:
+        return seq <= self.until or seq in self.above
+
+    @property
+    def highest(self) -> int:
+        """The highest number that is stored or declared lost."""
+        return max(self.above, default=self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What is stored in one transaction: samples, losses, and the watermarks after them."""
+
+    at: int
+    samples: Sequence[StoredSample] = ()
+    losses: Sequence[Loss] = ()
+    watermarks: Mapping[tuple[str, str], Watermark] = field(default_factory=dict)  # by (robot, epoch)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Metrics of one robot at points in time; None where nothing is known.
+
+    With a step, point i stands for [times[i], times[i] + step_ms): a counter's increase, a gauge's mean.
+    Without one, the points are the samples themselves: a counter's cumulative value, a gauge's value.
+    """
+
+    times: tuple[int, ...]
+    step_ms: int | None
+    values: Mapping[str, tuple[float | None, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What a recording brought: new samples, those stored before, and metrics that no catalogue knows."""
+
+    added: int
+    duplicates: int
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """How much is stored, and from when to when it was committed."""
+
+    samples: int
+    first_at: int | None
+    last_at: int | None
+
+
+class Store(Protocol):
+    """Where samples are kept. One thread writes; any thread may read meanwhile."""
+
+    def append(self, commit: Commit) -> None:
+        """Stores all of it or nothing; durable on return."""
+
+    def watermarks(self) -> dict[tuple[str, str], Watermark]:
+        """What is stored, by (robot, epoch)."""
+
+    def newest(self) -> list[StoredSample]:
+        """The sample with the highest number of every (robot, epoch) in use within the last days."""
+
+    def losses(self) -> dict[str, dict[LossReason, int]]:
+        """How many samples of each robot were declared lost, by reason."""
+
+    def contents(self) -> Contents:
+        """How much is stored."""
+
+    def series(
+        self, robot: str, metrics: Sequence[str], from_ms: int, to_ms: int, step_ms: int | None
+    ) -> Series:
+        """One robot's metrics in [from_ms, to_ms); steps begin at multiples of `step_ms`.
+
+        Metrics that the store has no column for are None throughout.
+        """
+
+    def batches(self, since_ms: int, roster: Roster, metrics: Sequence[str] | None = None) -> Iterator[Batch]:
+        """What was committed at or after `since_ms`, one batch a commit, in order; robots: the roster."""
+
+    def first_new(self, recording: Path) -> int | None:
+        """When the first of a recording's samples was committed that is not stored yet; None: all are."""
+
+    def take(self, recording: Path) -> Imported:
+        """Stores a recording's samples with their own commit times: all that are new, or nothing."""
+
+    def export(self, path: Path, header: Header) -> int:
+        """Writes everything as a recording; returns the number of samples."""
+
+    def close(self) -> None:
+        """Puts everything in its final place on disk."""

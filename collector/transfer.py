@@ -1,0 +1,115 @@
+"""Recordings in and out: `import` and `export`."""
+
+import shutil
+import urllib.request
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.error import URLError
+
+from agent import catalogue as catalogues
+from collector.assembly import Opened, opened
+from collector.config import Evaluation
+from collector.evaluation import Progress, settled_until
+from collector.folder import Folder, FolderError, FolderInUseError
+from collector.relational import Relational
+from collector.roster import RosterError, record_of
+from collector.stores import Imported
+from collector.stores.duckdb import DuckStore
+from rules.recording import Header, read_header
+
+
+class TransferError(Exception):
+    """A recording cannot be taken in or written; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an import did."""
+
+    imported: Imported
+    robots: int
+    evaluated_until: int
+    open_alerts: int
+
+
+def import_recording(path: Path, folder: Folder, evaluation: Evaluation, progress: Progress) -> Outcome:
+    """Takes a recording through store, engine and queue, in its own time.
+
+    Robots that the roster does not know are registered as the recording has them. After an interruption,
+    the same command goes on where it was.
+    """
+    header = read_header(path)
+    with opened(folder, evaluation) as parts:
+        _check_order(path, parts)
+        added = _register(path, header, parts.relational)
+        imported = parts.store.take(path)
+        evaluator = parts.evaluator()
+        evaluator.resume(parts.store, progress)
+        evaluator.advance(max((until for _, until in header.listening), default=0))
+        alerts = sum(parts.relational.open_by_severity().values())
+        return Outcome(imported, added, settled_until(parts.relational, parts.eval_delay_ms), alerts)
+
+
+def export_recording(folder: Folder, path: Path) -> None:
+    """Writes everything stored as a recording, through the running collector or from its files."""
+    if not folder.exists:
+        raise FolderError(f"{folder.path}: no collector's data; give the --data of vitals-collector run")
+    if not path.parent.is_dir():
+        raise TransferError(f"{path}: there is no folder {path.parent}; make it, or give another --out")
+    try:
+        with folder.locked():
+            _export_files(folder, path)
+    except FolderInUseError as error:
+        url = folder.served_at()
+        if url is None:
+            raise TransferError(f"{error}, which serves nothing yet; try again when it does") from None
+        _download(f"{url}/api/v1/export", path)
+
+
+def _check_order(path: Path, parts: Opened) -> None:
+    first = parts.store.first_new(path)
+    settled = settled_until(parts.relational, parts.eval_delay_ms)
+    if first is not None and first <= settled:
+        raise TransferError(
+            f"{path}: begins at {_time(first)}, but {parts.folder.path} is evaluated until {_time(settled)}; "
+            "import it into a folder of its own"
+        )
+
+
+def _register(path: Path, header: Header, relational: Relational) -> int:
+    known = {robot.id for robot in relational.robots()}
+    try:
+        new = [record_of(robot) for robot in header.robots if robot.id not in known]
+    except RosterError as error:
+        raise TransferError(f"{path}: {error}") from None
+    listened = set(relational.listening())
+    for since, until in header.listening:
+        if (since, until) not in listened:
+            relational.start_listening(since, until)
+    return relational.import_robots(new).added
+
+
+def _export_files(folder: Folder, path: Path) -> None:
+    with (
+        closing(DuckStore(folder.samples, catalogues.load())) as store,
+        closing(Relational(folder.database)) as relational,
+    ):
+        store.export(path, Header(tuple(relational.listening()), relational.roster().robots))
+
+
+def _download(url: str, path: Path) -> None:
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with urllib.request.urlopen(url, timeout=600) as response, part.open("wb") as file:  # noqa: S310 - http
+            shutil.copyfileobj(response, file, 1024 * 1024)
+        part.replace(path)
+    except (URLError, OSError) as error:
+        raise TransferError(f"{url} → {path}: {getattr(error, 'reason', None) or error}") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _time(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
