@@ -62,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(arguments: argparse.Namespace, catalogue: dict[str, Entry]) -> int:
     paths = load.find(arguments.paths)
+    if not paths:
+        print(f"no rules: {arguments.paths[0]} has no *.yaml", file=sys.stderr)
+        return 2
     try:
         rules = load.load(paths, catalogue)
     except load.RuleErrors as errors:

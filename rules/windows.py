@@ -56,6 +56,11 @@ def widened(array: NDArray[_S], capacity: int, axis: int, fill: float) -> NDArra
     return np.concatenate([array, np.full(shape, fill, dtype=array.dtype)], axis=axis)
 
 
+def patience_of(over_ms: int) -> int:
+    """How long before the end of a window its newest sample may lie for the window to be known to its end."""
+    return over_ms // 4
+
+
 @dataclass(frozen=True, slots=True)
 class Samples:
     """Samples in order of time; those of the same time in the order in which they came."""
@@ -120,6 +125,7 @@ class CounterWindow:
         self._columns = np.array(counters, dtype=np.intp)
         self._steps = steps = -(-over_ms // step_ms) + 2
         self._begin: int | None = None  # the window is after this step
+        self._until = NEVER  # and ends here
         self._at = np.full((steps, capacity), NEVER)
         self._epoch = np.full((steps, capacity), _NO_EPOCH, dtype=np.int32)
         self._values = np.full((steps, capacity, len(counters)), np.nan)
@@ -146,6 +152,7 @@ class CounterWindow:
         for step in range(self._begin + 1, min(begin, self._begin + self._steps) + 1):
             self._leave(step % self._steps)
         self._begin = max(begin, self._begin)
+        self._until = until
 
     def take(self, samples: Samples) -> None:
         """Takes in samples that are not later than the time last advanced to."""
@@ -174,7 +181,8 @@ class CounterWindow:
         odd = np.flatnonzero(present & (appeared | ~known | (self._tail_epoch != latest.epoch)))
         if odd.size:
             increases[:, odd] = self._known_so_far(odd, known[odd], latest.epoch[odd], ends[:, odd])
-        return increases, known & ~np.isnan(self._tail)
+        to_its_end = latest.at > self._until - patience_of(self.over_ms)
+        return increases, known & to_its_end & ~np.isnan(self._tail)
 
     @property
     def _now(self) -> int:

@@ -215,7 +215,8 @@ class _Look:
             return None, False
         newest = {-(-t // step): s for t, s in inside}
         points = [s for _, s in before[-1:]] + [newest[number] for number in sorted(newest)]
-        covered = bool(before) and metric in before[-1][1].values
+        to_its_end = inside[-1][0] > self.at - over // 4
+        covered = bool(before) and metric in before[-1][1].values and to_its_end
         having = [s for s in points if metric in s.values]
         rises = (
             max(0.0, after.values[metric] - earlier.values[metric])
