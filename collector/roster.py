@@ -18,6 +18,8 @@ from rules.roster import Robot
 
 FIELDS: Final = ("name", "customer", "site", "industry", "scene", "model", "tz", "installed_on")
 MAX_TEXT: Final = 256
+MAX_DEPTH: Final = 8
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the quick one, where it was built
 MAX_BYTES: Final = 64 * 1024 * 1024
 _EXTRA: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 Value = str | float
@@ -157,8 +159,9 @@ def _csv_row(names: Sequence[str], cells: Sequence[str]) -> Row | str:
 
 def _yaml_rows(path: Path, text: str) -> Iterator[tuple[int, Row | str]]:
     try:
-        document = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
+        _check_depth(path, text)
+        document = yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or type(error).__name__
@@ -169,6 +172,18 @@ def _yaml_rows(path: Path, text: str) -> Iterator[tuple[int, Row | str]]:
         raise RosterError(f"{path}: no list of robots; write '- id: …' for each, as a list or under 'robots'")
     for node in document.value:
         yield node.start_mark.line + 1, _yaml_row(node)
+
+
+def _check_depth(path: Path, text: str) -> None:
+    """The parser gives events without recursion; composing them recurses."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            line = f":{event.start_mark.line + 1}" if event.start_mark else ""
+            raise RosterError(
+                f"{path}{line}: nested more than {MAX_DEPTH} deep; a roster is a list of robots"
+            )
 
 
 def _yaml_row(node: yaml.Node) -> Row | str:

@@ -99,7 +99,7 @@ def test_bad_yaml_robot_is_named_by_line(tmp_path: Path, text: str, reason: str)
         ("r.yaml", b"", "no list of robots"),
         ("r.yaml", b"x: 1", "no list of robots"),
         ("r.yaml", b"{[a]: 1}", "no list of robots"),
-        ("r.yaml", b"[" * 100_000, "not YAML"),
+        ("r.yaml", b"[" * 100_000, "nested more than 8 deep"),
     ],
 )
 def test_file_that_is_no_roster_is_refused_in_one_line(
