@@ -22,6 +22,10 @@ _EXAMPLE = """example:
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 fine, 1 something is wrong with the rules, 2 used wrongly."""
     arguments = _parser().parse_args(argv)
+    for path in arguments.paths:
+        if not path.exists():
+            print(f"{path}: there is no such file or folder", file=sys.stderr)
+            return 2
     try:
         catalogue = metrics.read(metrics.shipped(), *arguments.catalogue)
     except MetricsError as error:

@@ -7,18 +7,19 @@ text (so `no` is a word and `1_000` no number); what they mean is decided by who
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import yaml
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 12
+MAX_PROBLEMS = 100
 _LOADER: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Something wrong in a file, and where; lines and columns count from 1, and 0 is the file as a whole."""
 
@@ -26,6 +27,11 @@ class Problem:
     line: int
     column: int
     message: str
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """What comes first in the file sorts first."""
+        return self.line, self.column
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
@@ -40,21 +46,30 @@ class Refused(Exception):  # noqa: N818 -- control flow while reading; users mee
         self.problem = problem
 
 
+class GivingUp(Exception):  # noqa: N818 -- control flow while reading
+    """So much is wrong with a file that reading on helps nobody."""
+
+
 @dataclass(slots=True)
 class Source:
-    """A file being read, and what was found wrong with it."""
+    """A file being read, and what was found wrong with it. Raises `GivingUp` at `MAX_PROBLEMS`."""
 
     file: str
     problems: list[Problem] = field(default_factory=list)
 
     def note(self, line: int, column: int, message: str) -> None:
         """Records a problem; reading goes on."""
-        self.problems.append(Problem(self.file, line, column, message))
+        self.record(Refused(Problem(self.file, line, column, message)))
 
     def record(self, refused: Refused) -> None:
         """Records why a value was refused, unless that was done before."""
-        if refused.problem is not None:
-            self.problems.append(refused.problem)
+        if refused.problem is None:
+            return
+        self.problems.append(refused.problem)
+        if sum(problem.file == self.file for problem in self.problems) == MAX_PROBLEMS:
+            message = f"{MAX_PROBLEMS} problems by here; reading stopped, mend these first"
+            self.problems.append(replace(refused.problem, message=message))
+            raise GivingUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +168,8 @@ def parse(file: str, data: bytes, problems: list[Problem]) -> Node | None:
         if root is None:
             raise Refused(Problem(file, 1, 1, "the file is empty"))
         return _node(source, root)
+    except GivingUp:
+        return None
     except Refused as refused:
         source.record(refused)
     except yaml.MarkedYAMLError as error:

@@ -175,7 +175,10 @@ class GroupState:
 
 
 class _Now:
-    """Measures and truths of one moment, each reckoned once, however many rules look at it."""
+    """Measures and truths of one moment, each reckoned once, however many rules look at it.
+
+    What no sample changed since the moment before is taken from there.
+    """
 
     def __init__(self, group: Group) -> None:
         self._interval_ms = group.interval_ms
@@ -186,22 +189,26 @@ class _Now:
         self._measure_of = {id(leaf): measures.setdefault(_measured(leaf), len(measures)) for leaf in every}
         self._truth_of = {id(leaf): equal.setdefault(leaf, len(equal)) for leaf in every}
         self._measures: dict[int, Measured] = {}
-        self._truths: dict[int, Truth] = {}
+        self._truths: dict[int, tuple[Measured, Truth]] = {}
+        self._revisions: dict[int, tuple[int, int] | None] = {}
+        self._fresh: set[int] = set()  # measures of this moment
         self._history: History | None = None
         self._at = 0
         self.robots = 0
 
     def begin(self, at: int, history: History, robots: int) -> None:
-        """Forgets the moment before."""
+        """A new moment."""
         self._at, self._history, self.robots = at, history, robots
-        self._measures, self._truths = {}, {}
+        self._fresh.clear()
 
     def truth(self, leaf: Leaf) -> Truth:
         """Of every robot. The caller must not change it."""
-        key = self._truth_of[id(leaf)]
-        if key not in self._truths:
-            self._truths[key] = compare(leaf, self._measured(leaf))
-        return self._truths[key]
+        key, measured = self._truth_of[id(leaf)], self._measured(leaf)
+        of, truth = self._truths.get(key, (None, None))
+        if truth is None or of is not measured:
+            truth = compare(leaf, measured)
+            self._truths[key] = measured, truth
+        return truth
 
     def evidence(self, exhibit: Exhibit, row: int) -> Evidence:
         """What a leaf says about one robot."""
@@ -210,9 +217,13 @@ class _Now:
 
     def _measured(self, leaf: Leaf) -> Measured:
         key = self._measure_of[id(leaf)]
-        if key not in self._measures:
+        if key not in self._fresh:
             assert self._history is not None, "begin comes first"  # noqa: S101 -- a contract within this file
-            self._measures[key] = measure(leaf, self._history, self._interval_ms, self._at)
+            revision = self._history.revision(self._interval_ms, leaf)
+            if revision is None or revision != self._revisions.get(key):
+                self._measures[key] = measure(leaf, self._history, self._interval_ms, self._at)
+            self._revisions[key] = revision
+            self._fresh.add(key)
         return self._measures[key]
 
 

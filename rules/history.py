@@ -90,7 +90,7 @@ class History:
         self._patience = _ENOUGH
         self._early: Samples | None = None  # came before an evaluation that they are too late for
         self._epochs: dict[str, int] = {}
-        self._increases: dict[tuple[int, int], tuple[Floats, Flags]] = {}
+        self._increases: dict[tuple[int, int], tuple[Floats, Flags]] = {}  # of this evaluation
         self._reduced: dict[tuple[int, int, str], Floats] = {}
         self.listening = Listening()
 
@@ -133,12 +133,19 @@ class History:
             for window in self._windows():
                 window.take(samples)
 
+    def revision(self, interval_ms: int, leaf: Leaf) -> tuple[int, int] | None:
+        """Equal for two evaluations that find the same numbers; None where these change with time alone."""
+        match leaf:
+            case Compare(Increase(over_ms=over) | Ratio(over_ms=over)):
+                key = (interval_ms, over)
+                self._windowed(key)
+                return self._counter_windows[key].revision, self._robots
+        return None
+
     def increases(self, interval_ms: int, over_ms: int, counters: Sequence[str]) -> tuple[Floats, Flags]:
         """The summed increase of those that a robot has, NaN if it has none; and whose window is covered."""
         key = (interval_ms, over_ms)
-        if key not in self._increases:
-            self._increases[key] = self._counter_windows[key].increases(self._latest)
-        increases, covered = self._increases[key]
+        increases, covered = self._windowed(key)
         columns = self._needs.counters[key]
         if len(counters) == 1:
             row = columns[counters[0]]
@@ -149,6 +156,11 @@ class History:
         total = np.where(known.any(axis=0), np.where(known, parts, 0).sum(axis=0), np.nan)
         complete: Flags = np.all(covered[rows, : self._robots] | ~known, axis=0)
         return total, complete
+
+    def _windowed(self, key: tuple[int, int]) -> tuple[Floats, Flags]:
+        if key not in self._increases:
+            self._increases[key] = self._counter_windows[key].increases(self._latest)
+        return self._increases[key]
 
     def gauge(self, interval_ms: int, gauge: Gauge, at: int) -> Floats:
         """The reduced gauge of each robot, NaN where no value is in the window."""

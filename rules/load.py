@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from rules import grammar, values
-from rules.document import MAX_BYTES, Fields, Node, Problem, Refused, each, hint, parse, shown
+from rules.document import MAX_BYTES, Fields, GivingUp, Node, Problem, Refused, each, hint, parse, shown
 from rules.grammar import Grammar
 from rules.metrics import Metric
 from rules.rule import SEVERITIES, CallToAction, Group, MissingData, Rule, RuleSet, Severity, Text
@@ -69,7 +69,7 @@ def load(paths: Sequence[Path], metrics: Mapping[str, Metric]) -> RuleSet:
         groups.extend(_file(path, Grammar(metrics), seen, problems))
     if problems:
         order = {str(path): place for place, path in enumerate(paths)}
-        raise RuleErrors(sorted(problems, key=lambda problem: (order[problem.file], problem)))
+        raise RuleErrors(sorted(problems, key=lambda problem: (order[problem.file], *problem.position)))
     return RuleSet(tuple(groups))
 
 
@@ -109,6 +109,8 @@ def _file(path: Path, language: Grammar, seen: _Seen, problems: list[Problem]) -
         return []
     try:
         return _document(node, language, seen)
+    except GivingUp:
+        return []
     except Refused as refused:
         node.source.record(refused)
         return []

@@ -263,13 +263,13 @@ def metrics_of(leaf: Leaf) -> tuple[str, ...]:
     return leaf.measure.metrics if isinstance(leaf, Compare) else leaf.metrics
 
 
-_UNITS = (("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
+_UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
 
 
 def duration(ms: int) -> str:
     """As rules write it: `1h30m`, `7d`."""
     parts = []
-    for unit, size in _UNITS[1:]:
+    for unit, size in _UNITS:
         count, ms = divmod(ms, size)
         if count:
             parts.append(f"{count}{unit}")

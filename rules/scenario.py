@@ -30,6 +30,7 @@ from rules.document import (
     MAX_BYTES,
     Entries,
     Fields,
+    GivingUp,
     Items,
     Node,
     Problem,
@@ -132,12 +133,15 @@ def read(path: Path, metrics: Mapping[str, Metric]) -> TestFile:
             node = parse(str(path), file.read(MAX_BYTES + 1), problems)
     except OSError as error:
         raise RuleErrors([Problem(str(path), 0, 0, f"cannot be read: {error.strerror or error}")]) from None
+    found = None
     try:
         found = _file(path, node, metrics) if node else None
+    except GivingUp:
+        pass
     except Refused as refused:
         problems += [refused.problem] if refused.problem else []
     if problems or found is None:
-        raise RuleErrors(sorted(problems))
+        raise RuleErrors(sorted(problems, key=lambda problem: problem.position))
     return found
 
 

@@ -10,8 +10,8 @@ So the increase of a counter is one subtraction, newest sample minus tail, and a
 to the step it belongs to. Nothing depends on the order in which samples come, but for two samples of one
 robot with the same time: the later one counts.
 
-- No increase is computed across a change of epoch, nor from a sample that lacks the counter to the first that
-  has it: there, the steps are walked one by one. (An agent introduces a counter before it counts.)
+- No increase is computed across a change of epoch: there, the steps are walked one by one.
+- Counters are born with their epoch, at zero: where an earlier sample of the epoch lacks one, it was at zero.
 - A decrease within an epoch is no increase.
 - The tail counts if it is not older than the window is long (at most `REACH_MS`) when the window begins.
   Where there is none, the window is not covered: the increase is the one known so far, from its first step
@@ -116,6 +116,23 @@ class Latest:
         self.counters[:, newest.row] = newest.counters.T
 
 
+class _Found:
+    """What a window found last: most evaluations see no new sample, and need not reckon it again."""
+
+    def __init__(self) -> None:
+        self.revision = 0
+        self.stale = True  # samples came or went since
+        self.result: tuple[Floats, Flags]
+        self._flags: tuple[Flags, ...] = ()
+
+    def is_new(self, *flags: Flags) -> bool:
+        """Whether the result has to be reckoned again; `flags` are what time alone changes."""
+        same = not self.stale and all(map(np.array_equal, flags, self._flags))
+        self.stale, self._flags = False, flags
+        self.revision += not same
+        return not same
+
+
 class CounterWindow:
     """Increases of some counters in one window."""
 
@@ -133,6 +150,12 @@ class CounterWindow:
         self._tail_epoch = np.full(capacity, _NO_EPOCH, dtype=np.int32)
         self._tail = np.full((len(counters), capacity), np.nan)
         self._first = np.full(capacity, -NEVER)  # the first step with a sample; a hint, see `_first_step`
+        self._found = _Found()
+
+    @property
+    def revision(self) -> int:
+        """Changes whenever `increases` found something else than before."""
+        return self._found.revision
 
     def widen(self, capacity: int) -> None:
         """Makes room for more robots."""
@@ -143,6 +166,7 @@ class CounterWindow:
         self._tail_epoch = widened(self._tail_epoch, capacity, 0, _NO_EPOCH)
         self._tail = widened(self._tail, capacity, 1, np.nan)
         self._first = widened(self._first, capacity, 0, -NEVER)
+        self._found.stale = True
 
     def advance(self, until: int) -> None:
         """Moves on so that the window may end at `until`; steps that leave it become the tail."""
@@ -156,6 +180,7 @@ class CounterWindow:
 
     def take(self, samples: Samples) -> None:
         """Takes in samples that are not later than the time last advanced to."""
+        self._found.stale = True
         steps = -(-samples.t // self.step_ms)
         late = steps <= self._now
         if late.any():
@@ -174,15 +199,20 @@ class CounterWindow:
         begin_ms = self._now * self.step_ms
         present = latest.at > begin_ms
         known = present & (self._tail_at > begin_ms - reach_of(self.over_ms))
+        to_its_end = latest.at > self._until - patience_of(self.over_ms)
+        if self._found.is_new(present, known, to_its_end):
+            increases = self._increases(latest, present, known)
+            self._found.result = increases, known & to_its_end & ~np.isnan(self._tail)
+        return self._found.result
+
+    def _increases(self, latest: Latest, present: Flags, known: Flags) -> Floats:
         ends: Floats = latest.counters[self._columns]
-        increases: Floats = np.maximum(ends - self._tail, 0)
+        increases: Floats = np.maximum(ends - _born_at_zero(self._tail), 0)
         increases[:, ~present] = np.nan
-        appeared = (np.isnan(increases) & ~np.isnan(ends)).any(axis=0)
-        odd = np.flatnonzero(present & (appeared | ~known | (self._tail_epoch != latest.epoch)))
+        odd = np.flatnonzero(present & (~known | (self._tail_epoch != latest.epoch)))
         if odd.size:
             increases[:, odd] = self._known_so_far(odd, known[odd], latest.epoch[odd], ends[:, odd])
-        to_its_end = latest.at > self._until - patience_of(self.over_ms)
-        return increases, known & to_its_end & ~np.isnan(self._tail)
+        return increases
 
     @property
     def _now(self) -> int:
@@ -191,6 +221,9 @@ class CounterWindow:
 
     def _leave(self, slot: int) -> None:
         filled = self._at[slot] > NEVER
+        if not filled.any():
+            return
+        self._found.stale = True
         np.copyto(self._tail, self._values[slot].T, where=filled)
         np.copyto(self._tail_at, self._at[slot], where=filled)
         np.copyto(self._tail_epoch, self._epoch[slot], where=filled)
@@ -207,8 +240,8 @@ class CounterWindow:
         first = self._first_step(rows) % self._steps
         base = np.where(known, self._tail[:, rows], self._values[first, rows].T)
         base_epoch = np.where(known, self._tail_epoch[rows], self._epoch[first, rows])
-        increases: Floats = np.maximum(ends - base, 0)
-        walk = ~np.isnan(ends) & (np.isnan(base) | (base_epoch != epoch))
+        increases: Floats = np.maximum(ends - _born_at_zero(base), 0)
+        walk = ~np.isnan(ends) & (base_epoch != epoch)
         walkers = np.flatnonzero(walk.any(axis=0))
         if walkers.size:
             walked = self._walked(rows[walkers], known[walkers])
@@ -236,10 +269,14 @@ class CounterWindow:
         return np.array([_rises(everyone[order], epochs, column, len(rows)) for column in values.T])
 
 
+def _born_at_zero(values: Floats) -> Floats:
+    """A counter that a sample lacks, and a later one of its epoch has, was at zero."""
+    return np.where(np.isnan(values), 0, values)
+
+
 def _rises(who: Rows, epochs: NDArray[np.int32], values: Floats, robots: int) -> Floats:
     """By robot: what a counter rose from sample to sample of one epoch; samples stand in order by robot."""
-    has = ~np.isnan(values)
-    who, epochs, values = who[has], epochs[has], values[has]
+    values = _born_at_zero(values)
     same = (np.diff(who) == 0) & (np.diff(epochs) == 0)
     rises = np.where(same, np.maximum(np.diff(values), 0), 0)
     summed = np.zeros(robots)

@@ -217,11 +217,11 @@ class _Look:
         points = [s for _, s in before[-1:]] + [newest[number] for number in sorted(newest)]
         to_its_end = inside[-1][0] > self.at - over // 4
         covered = bool(before) and metric in before[-1][1].values and to_its_end
-        having = [s for s in points if metric in s.values]
+        levels = [(s.epoch, s.values.get(metric, 0.0)) for s in points]  # counters are born at zero
         rises = (
-            max(0.0, after.values[metric] - earlier.values[metric])
-            for earlier, after in pairwise(having)
-            if earlier.epoch == after.epoch
+            max(0.0, after - earlier)
+            for (earlier_epoch, earlier), (epoch, after) in pairwise(levels)
+            if earlier_epoch == epoch
         )
         return sum(rises), covered
 

@@ -238,7 +238,7 @@ def assert_same(found: Sequence[Said], expected: Sequence[Said]) -> None:
 checked = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@settings(checked, max_examples=60)
+@settings(checked, max_examples=40)
 @given(worlds())
 def test_engine_says_what_the_oracle_says(world: World) -> None:
     """Events, times, values: all as the scalar evaluation has them."""
@@ -250,7 +250,7 @@ def test_engine_says_what_the_oracle_says(world: World) -> None:
     assert_same(said(done), oracle.run(START, world.end))
 
 
-@settings(checked, max_examples=40)
+@settings(checked, max_examples=25)
 @given(worlds(), st.integers(1, 4))
 def test_batch_sizes_do_not_matter(world: World, cut: int) -> None:
     """Any cutting of commits into batches, with or without ticks in between, gives the same evaluations."""
@@ -259,7 +259,7 @@ def test_batch_sizes_do_not_matter(world: World, cut: int) -> None:
     assert run(world, batches(world, cut), ticking=False) == whole
 
 
-@settings(checked, max_examples=40)
+@settings(checked, max_examples=25)
 @given(worlds(), st.floats(0, 1))
 def test_a_crash_changes_nothing(world: World, part: float) -> None:
     """Snapshot, restore, the batches of the lookback again: then on as if nothing had happened."""
