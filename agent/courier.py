@@ -148,9 +148,10 @@ class Courier:
         if self.connected:
             self._publish("status", wire.Status(online=False, session=self._session, at=self._wall()), True)
             self._settle(patience_s)
-        self._link.close()
-        self._link = None
-        self._down(now_ms)
+        if self._link is not None:  # the broker may have gone while we said goodbye
+            self._link.close()
+            self._link = None
+            self._down(now_ms)
 
     def abandon(self) -> None:
         """Closes the connection, if there is one, without another word."""

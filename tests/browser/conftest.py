@@ -60,7 +60,7 @@ class Complaints:
             self.found.append(message.text)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Headless Chromium, as installed on this machine."""
     executable = shutil.which("chromium")

@@ -12,7 +12,8 @@ from collector.queue import Acknowledge, Close, Reason
 from tests.browser.conftest import Site
 from tests.browser.world import HOUR, SILENT
 
-pytestmark = pytest.mark.browser
+# One worker runs them all: while the browser is there, its event loop is, and other tests have their own.
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 PAGES = ("/", "/?view=snoozed", "/?view=closed", "/fleet", "/robots/RV-0006", "/robots/RV-9917", "/alerts/1")
 
 
