@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from aiomqtt import MqttError
+
 from agent import wire
 from agent.mqtt import AddressError, parse_url
 from rules.recording import RecordingError
@@ -55,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     epilog = "example: vitals-sim demo --robots 60 --http 127.0.0.1:8090 --duration 600"
     command = commands.add_parser("demo", help="everything at once, with robots in trouble", epilog=epilog)
-    command.add_argument("--robots", type=_count, default=48, metavar="N", help="default %(default)s")
+    command.add_argument("--robots", type=_count, default=60, metavar="N", help="default %(default)s")
     command.add_argument("--http", default="127.0.0.1:8080", metavar="HOST:PORT", help="default %(default)s")
     command.add_argument("--data", type=Path, metavar="DIR", help=demo.DATA_HELP)
     command.add_argument(
@@ -198,9 +200,11 @@ async def _until_stopped(fleet: Fleet, duration_s: float) -> None:
 
 
 def _handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """aiomqtt watches its socket a turn of the loop late, when a closing connection has none any more."""
+    """Passes over what aiomqtt does with a connection that is gone: it watches its socket a turn of the loop
+    late, and leaves the reason in a future that nobody asks."""
     error = context.get("exception")
-    if not (isinstance(error, OSError) and error.errno == errno.EBADF):
+    closed = isinstance(error, OSError) and error.errno == errno.EBADF
+    if not closed and not isinstance(error, MqttError):
         loop.default_exception_handler(context)
 
 

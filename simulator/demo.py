@@ -210,7 +210,8 @@ class Demo:
             f"              {' '.join(self._collector.child.command)}",
             f"  Logs        {self._folder.log('*')}",
             "",
-            f"Watch {appears.id} ({appears.name}, {appears.site}): it is losing its place, a new alert.",
+            f"Watch {appears.id} ({appears.name}, {appears.site}):",
+            "it is losing its place, which is an alert in about a minute.",
             "Ctrl-C ends everything."
             if not self._options.duration_s
             else f"Ends in {self._options.duration_s:g} s.",
@@ -266,7 +267,9 @@ class Watched:
             self.foreign = int(held[1])
             _tell(f"Somebody runs the {self.child.name} by hand (pid {self.foreign}): it is left alone")
         else:
-            _tell(f"The {self.child.name} ended (exit code {self.child.exit_code}); it is started again")
+            which = "run by hand " if self.foreign else ""
+            how = "" if self.foreign else f" (exit code {self.child.exit_code})"
+            _tell(f"The {self.child.name} {which}ended{how}; it is started again")
 
 
 class _Step:

@@ -78,10 +78,10 @@ KINDS: Mapping[str, Kind] = {
     "network_offline": Kind(
         "NetworkOffline",
         bursts={
-            "network.disconnects": Burst(1, 2, 60),
-            "network.connect_attempts": Burst(25, 20, 60),
-            "network.connect_failures": Burst(24, 20, 60),
-            "network.offline_seconds": Burst(1_200, 20, 60),
+            "network.disconnects": Burst(1, 2, 120),
+            "network.connect_attempts": Burst(31, 25, 120),
+            "network.connect_failures": Burst(30, 25, 120),
+            "network.offline_seconds": Burst(1_500, 25, 120),
         },
         gauges={"network.signal_dbm": -91.0, "network.rtt_ms": 420.0},
     ),

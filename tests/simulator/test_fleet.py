@@ -34,19 +34,18 @@ def ended(process: Process) -> int:
 
 
 def holes(kept: Kept) -> list[str]:
-    """What is wrong with the numbers that are kept."""
-    wrong = []
-    for (robot, epoch), samples in kept.samples.items():
-        numbers = sorted(samples)
-        if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
-            wrong.append(f"{robot}/{epoch}: {numbers[0]}..{numbers[-1]} has {len(numbers)}")
-    return wrong
+    """Robots of which a number is missing between the first they had and the last that came."""
+    with kept.lock:
+        return [
+            robot for (robot, epoch), held in kept.samples.items() if kept.until((robot, epoch)) < max(held)
+        ]
 
 
 def grows(kept: Kept, by: int) -> None:
     """Waits until so many more samples are there."""
     goal = kept.total() + by
     until(f"{goal} samples are kept", lambda: kept.total() >= goal)
+    until("what was held has come as well", lambda: not holes(kept))
 
 
 @pytest.mark.parametrize("connections", [[], ["--connections", 2]], ids=["one-each", "shared"])
