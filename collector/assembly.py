@@ -93,7 +93,7 @@ async def _run(
     ready: Callable[[], None],
 ) -> None:
     stopping = _stop_on_signals()
-    fleet = _remembered(parts.store)
+    fleet = _remembered(parts.store, parts.relational)
     web = app.create(_services(parts, fleet))
     inbox: asyncio.Queue[Incoming] = asyncio.Queue(pipeline.INBOX)
     link = Link(config.broker, tls, config.fleet, inbox, parts.conditions, pipeline.clock)
@@ -140,9 +140,9 @@ def _ingest(parts: Opened, evaluator: Evaluator, fleet: Fleet, giving_up: Callab
     )
 
 
-def _remembered(store: Store) -> Fleet:
+def _remembered(store: Store, relational: Relational) -> Fleet:
     """The fleet as the store knows it."""
-    fleet = Fleet()
+    fleet = Fleet(listened=relational.listening())
     fleet.stored(store.newest())
     for robot, lost in store.losses().items():
         fleet.declared_lost(robot, lost.get("dropped", 0))

@@ -23,6 +23,7 @@ from collector.stores import StoredSample
 
 Presence = Literal["online", "late", "lost", "never"]
 DEFAULT_INTERVAL_S: Final = 30.0
+_EARLIER: Final = 16
 _NOTHING: Final[Mapping[str, float]] = MappingProxyType({})
 _NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -77,8 +78,9 @@ class RobotState:
 class Fleet:
     """The states of all robots ever heard."""
 
-    def __init__(self, patience: Patience | None = None) -> None:
+    def __init__(self, patience: Patience | None = None, listened: Iterable[tuple[int, int]] = ()) -> None:
         self._patience = patience or Patience()
+        self._earlier = tuple(listened)[-_EARLIER:]  # times of listening before this collector began
         self._states: dict[str, RobotState] = {}
         self._listening_since: int | None = None
 
@@ -184,8 +186,10 @@ class Fleet:
         self._states[robot] = replace(before, refused=before.refused + count)
 
     def _after_silence(self, state: RobotState, now: int) -> Presence:
-        heard_at = max(state.last_seen_at or 0, self._listening_since or now)
-        silence_ms = now - heard_at
+        since = now if self._listening_since is None else self._listening_since
+        seen_at = state.last_seen_at or 0
+        listened = ((max(begin, seen_at), end) for begin, end in (*self._earlier, (since, now)))
+        silence_ms = sum(max(0, end - begin) for begin, end in listened)
         if silence_ms > self._patience.lost_ms(state.interval_s):
             return "lost"
         return "late" if silence_ms > self._patience.late_ms(state.interval_s) else "online"

@@ -79,6 +79,16 @@ def test_silence_is_counted_only_while_listening() -> None:
     assert fleet.presence("r1", NOW + 70 * MINUTE) == "lost"
 
 
+def test_silence_before_a_restart_counts() -> None:
+    """A robot that was silent while an earlier collector listened is lost already, not late anew."""
+    fleet = Fleet(listened=[(NOW - 90 * MINUTE, NOW - MINUTE)])
+    fleet.stored([sample(1, t=NOW - 60 * MINUTE)])
+    fleet.listening(NOW)
+    assert fleet.presence("r1", NOW) == "lost"
+    fleet.stored([sample(2, t=NOW - 2 * MINUTE)])
+    assert fleet.presence("r1", NOW) == "late"
+
+
 def test_robot_of_which_only_the_past_is_known_is_not_online() -> None:
     """Stored samples alone do not make a robot present."""
     fleet = Fleet()
