@@ -97,7 +97,8 @@ def _read(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise CatalogueError(f"{path}: cannot be read: {error}") from None
+        why = getattr(error, "strerror", None) or error
+        raise CatalogueError(f"{path}: cannot be read: {why}") from None
     if len(text) > _MAX_FILE:
         raise CatalogueError(f"{path}: {len(text)} characters; {_MAX_FILE} are allowed")
     return text

@@ -223,7 +223,7 @@ class _Checker:
         udp = self._value("udp", DEFAULT_UDP, _udp)
         tz = self._value("tz", system_tz(), _tz)
         labels = self._labels()
-        tls = self._tls()
+        tls = self._tls(plain=mqtt is not None and not mqtt.secure)
         catalogue = tuple(given.folder / given.text for given in self._settings.catalogue)
         if self.problems or fleet is None or robot is None or mqtt is None or interval_s is None:
             return None
@@ -254,11 +254,15 @@ class _Checker:
             self.problems.append(f"labels: {len(labels)} of them; {MAX_LABELS} are allowed")
         return labels
 
-    def _tls(self) -> Tls:
+    def _tls(self, plain: bool) -> Tls:
         files = {name: given.folder / given.text for name, given in self._settings.tls.items()}
         for name, path in files.items():
             if not path.is_file():
                 self.problems.append(f"{self._settings.tls[name].place}: tls.{name}: no file {path}")
+        if files and plain:
+            name = next(iter(files))
+            place = self._settings.tls[name].place
+            self.problems.append(f"{place}: tls.{name} is for mqtts://, but mqtt is mqtt://; write mqtts://")
         if "key" in files and "cert" not in files:
             self.problems.append(f"{self._settings.tls['key'].place}: tls.key needs tls.cert beside it")
         return Tls(files.get("ca"), files.get("cert"), files.get("key"))

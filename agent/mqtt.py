@@ -85,13 +85,16 @@ Event = Connected | Closed | Arrived | Acknowledged
 
 def parse_url(url: str) -> Address:
     """`mqtt://[user:password@]host[:port]`, or `mqtts://`. Raises `AddressError`, which shows no password."""
+    shown = url.rpartition("@")[2]
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise AddressError(f"no MQTT URL: {error}; write mqtt://host:1883 or mqtts://host:8883") from None
+        why = "" if "@" in url else f": {error}"  # which may quote a part of the password
+        raise AddressError(
+            f"no MQTT URL: {shown!r}{why}; write mqtt://host:1883 or mqtts://host:8883"
+        ) from None
     if parts.scheme not in _PORTS or not parts.hostname or parts.path not in ("", "/") or parts.query:
-        shown = url.rpartition("@")[2]
         raise AddressError(f"no MQTT URL: {shown!r}; write mqtt://host:1883 or mqtts://host:8883")
     return Address(
         host=parts.hostname,

@@ -8,12 +8,13 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from agent import catalogue as catalogues
 from agent.catalogue import Catalogue
 from collector import pipeline
 from collector.conditions import Conditions
-from collector.config import Config, Evaluation, tls_context
+from collector.config import Config, ConfigError, Evaluation, tls_context
 from collector.evaluation import Evaluator, settled_until
 from collector.folder import Folder
 from collector.http import app, server
@@ -60,7 +61,7 @@ class Opened:
 def opened(folder: Folder, evaluation: Evaluation) -> Iterator[Opened]:
     """Opens a data folder for one process alone; without rule files, the shipped packs are used."""
     catalogue = catalogues.load(*evaluation.catalogues)
-    rules = load.load(load.find(evaluation.rules) or load.shipped(), catalogue)
+    rules = load.load(_rule_files(evaluation), catalogue)
     folder.create()
     with (
         folder.locked(),
@@ -68,6 +69,14 @@ def opened(folder: Folder, evaluation: Evaluation) -> Iterator[Opened]:
         closing(Relational(folder.database)) as relational,
     ):
         yield Opened(folder, catalogue, rules, store, relational, evaluation.delay_ms)
+
+
+def _rule_files(evaluation: Evaluation) -> list[Path]:
+    """A folder named for its rules must have some: the shipped packs are no substitute for it."""
+    for path in evaluation.rules:
+        if not load.find([path]):
+            raise ConfigError(f"--rules {path}: has no *.yaml; give another, or leave --rules out")
+    return load.find(evaluation.rules) or load.shipped()
 
 
 def run(config: Config, ready: Callable[[str, Opened], None]) -> None:

@@ -83,9 +83,10 @@ def parse_broker(url: str) -> BrokerAddress:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ConfigError(f"{shown!r} is no MQTT URL: {error}; write mqtt://host:1883") from None
+        why = "" if "@" in url else f": {error}"  # which may quote a part of the password
+        raise ConfigError(f"--mqtt {shown!r} is no MQTT URL{why}; write mqtt://host:1883") from None
     if parts.scheme not in _PORTS or not parts.hostname or parts.path not in ("", "/") or parts.query:
-        raise ConfigError(f"{shown!r} is no MQTT URL; write mqtt://host:1883 or mqtts://host:8883")
+        raise ConfigError(f"--mqtt {shown!r} is no MQTT URL; write mqtt://host:1883 or mqtts://host:8883")
     return BrokerAddress(
         host=parts.hostname,
         port=port or _PORTS[parts.scheme],
@@ -100,14 +101,19 @@ def parse_http(text: str) -> HttpAddress:
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not host or not port.isdecimal() or int(port) > 65_535:
-        raise ConfigError(f"{text!r} is no address; write HOST:PORT, such as 127.0.0.1:8080")
+        raise ConfigError(f"--http {text!r} is no address; write HOST:PORT, such as 127.0.0.1:8080")
     return HttpAddress(host, int(port))
 
 
 def tls_context(address: BrokerAddress, tls: Tls) -> ssl.SSLContext | None:
     """For `mqtts://`: the system's certificates, or those given. Raises `ConfigError`."""
+    given = [f"--{name} {path}" for name in ("ca", "cert", "key") if (path := getattr(tls, name))]
     if not address.secure:
+        if given:
+            raise ConfigError(f"{given[0]} is for mqtts://, but --mqtt is {address}; write mqtts://")
         return None
+    if tls.key is not None and tls.cert is None:
+        raise ConfigError(f"--key {tls.key} needs --cert beside it")
     try:
         context = ssl.create_default_context(cafile=str(tls.ca) if tls.ca else None)
         if tls.cert is not None:

@@ -142,6 +142,8 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Row | str]]:
         names = [name.strip() for name in next(reader, [])]
         if "id" not in names:
             raise RosterError(f"{path}:1: no column 'id'; the first line names the columns")
+        if twice := [name for name in names if name and names.count(name) > 1]:
+            raise RosterError(f"{path}:1: column {twice[0]!r} is there twice; keep one")
         for cells in reader:
             if cells and any(cells):
                 yield reader.line_num, _csv_row(names, cells)

@@ -5,6 +5,7 @@ import urllib.request
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import URLError
 
@@ -13,7 +14,7 @@ from collector.assembly import Opened, opened
 from collector.config import Evaluation
 from collector.evaluation import Progress, settled_until
 from collector.folder import Folder, FolderError, FolderInUseError
-from collector.relational import Relational
+from collector.relational import Relational, RobotRecord
 from collector.roster import RosterError, record_of
 from collector.stores import Imported
 from collector.stores.duckdb import DuckStore
@@ -43,8 +44,10 @@ def import_recording(path: Path, folder: Folder, evaluation: Evaluation, progres
     header = read_header(path)
     with opened(folder, evaluation) as parts:
         _check_order(path, parts)
-        added = _register(path, header, parts.relational)
+        new = _new_robots(path, header, parts.relational)
         imported = parts.store.take(path)
+        _remember_listening(header, parts.relational)
+        added = parts.relational.import_robots(new).added
         evaluator = parts.evaluator()
         evaluator.resume(parts.store, progress)
         evaluator.advance(max((until for _, until in header.listening), default=0))
@@ -78,17 +81,19 @@ def _check_order(path: Path, parts: Opened) -> None:
         )
 
 
-def _register(path: Path, header: Header, relational: Relational) -> int:
+def _new_robots(path: Path, header: Header, relational: Relational) -> list[RobotRecord]:
     known = {robot.id for robot in relational.robots()}
     try:
-        new = [record_of(robot) for robot in header.robots if robot.id not in known]
+        return [record_of(robot) for robot in header.robots if robot.id not in known]
     except RosterError as error:
         raise TransferError(f"{path}: {error}") from None
+
+
+def _remember_listening(header: Header, relational: Relational) -> None:
     listened = set(relational.listening())
     for since, until in header.listening:
         if (since, until) not in listened:
             relational.start_listening(since, until)
-    return relational.import_robots(new).added
 
 
 def _export_files(folder: Folder, path: Path) -> None:
@@ -105,8 +110,11 @@ def _download(url: str, path: Path) -> None:
         with urllib.request.urlopen(url, timeout=600) as response, part.open("wb") as file:  # noqa: S310 - http
             shutil.copyfileobj(response, file, 1024 * 1024)
         part.replace(path)
-    except (URLError, OSError) as error:
-        raise TransferError(f"{url} → {path}: {getattr(error, 'reason', None) or error}") from None
+    except (URLError, HTTPException) as error:
+        raise TransferError(f"{url} → {path}: {getattr(error, 'reason', None) or error!r}") from None
+    except OSError as error:
+        place = path if error.filename else f"{url} → {path}"
+        raise TransferError(f"{place}: cannot be written: {error.strerror or error}") from None
     finally:
         part.unlink(missing_ok=True)
 

@@ -76,7 +76,8 @@ def _document(path: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise MetricsError(f"{path}: cannot be read: {error}") from None
+        why = getattr(error, "strerror", None) or error
+        raise MetricsError(f"{path}: cannot be read: {why}") from None
     except (yaml.YAMLError, RecursionError) as error:
         raise MetricsError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:

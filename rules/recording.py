@@ -105,10 +105,12 @@ class Writer:
     def __enter__(self) -> Self:
         import duckdb
 
+        if self._path.is_dir():
+            raise RecordingError(f"{self._path}: is a folder; name a file in it")
         try:
             self._folder = tempfile.TemporaryDirectory(dir=self._path.parent, prefix=".recording-")
         except OSError as error:
-            raise RecordingError(f"{self._path}: cannot be written: {error}") from None
+            raise RecordingError(f"{self._path}: cannot be written: {error.strerror}") from None
         self._connection = duckdb.connect(str(Path(self._folder.name, "rows.duckdb")))
         columns = ", ".join(f"{_name(name)} {type_}" for name, type_ in self._types.items())
         self._connection.execute(f"CREATE TABLE samples ({columns})")
@@ -167,6 +169,10 @@ def _ask(path: Path, question: Callable[[], _T]) -> _T:
     """Whatever DuckDB finds wrong with the file is told in one line."""
     import duckdb
 
+    if not path.is_file():  # DuckDB would read every file of a folder
+        raise RecordingError(
+            f"{path}: {'is a folder' if path.is_dir() else 'is not there'}; name a recording"
+        )
     try:
         return question()
     except duckdb.Error as error:

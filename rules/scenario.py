@@ -140,6 +140,9 @@ def read(path: Path, metrics: Mapping[str, Metric]) -> TestFile:
         pass
     except Refused as refused:
         problems += [refused.problem] if refused.problem else []
+    except RuleErrors as errors:
+        own = sorted(problems, key=lambda problem: problem.position)
+        raise RuleErrors([*own, *errors.problems]) from None
     if problems or found is None:
         raise RuleErrors(sorted(problems, key=lambda problem: problem.position))
     return found
@@ -149,6 +152,8 @@ def _file(path: Path, node: Node, metrics: Mapping[str, Metric]) -> TestFile:
     fields = Fields(node, "a test file")
     fields.only(("schema", "rules", "tests"))
     fields.need("schema", values.choice((SCHEMA,)), f": schema: {SCHEMA}")
+    if not path.name.endswith(TEST_SUFFIX) and "rules" not in fields:
+        raise node.refused(f'a test file needs a name that ends in {TEST_SUFFIX}, or "rules": [FILE]')
     named = Path(path.name.removesuffix(TEST_SUFFIX) + ".yaml")
     files = fields.read(
         "rules", lambda node: [Path(name) for name in each(node, values.text, '"rules"')], [named]

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 MEDIA_TYPE: Final = "application/problem+json"
 _SHOWN: Final = 100
+_UNREADABLE: Final = "There was an error parsing the body"  # FastAPI's, of what its parser gives up on
 _PLACES: Final = frozenset({"body", "query", "path", "header"})
 
 
@@ -87,6 +88,8 @@ def _framework_detail(request: Request, error: HTTPException) -> str:
         case HTTPStatus.METHOD_NOT_ALLOWED:
             allowed = (error.headers or {}).get("Allow", "another method")
             return f"{request.method} does not work on {shown(request.url.path)}; use {allowed}"
+        case HTTPStatus.BAD_REQUEST if error.detail == _UNREADABLE:
+            return "the body cannot be read; send JSON in UTF-8, without endless numbers or nesting"
     return str(error.detail)
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from collector.relational.schema import VERSION, metadata, schema_version
 
@@ -31,7 +31,9 @@ class Database:
             raise UnusableDatabaseError(f"{url}: needs the Python package {error.name!r}") from None
         except (DatabaseError, OSError) as error:
             cause = getattr(error, "orig", None) or error
-            raise UnusableDatabaseError(f"{url}: {cause}") from None
+            passing = isinstance(error, (OperationalError, OSError))
+            remedy = "" if passing else "; put it back from a backup, or move it away to begin anew"
+            raise UnusableDatabaseError(f"{url}: {cause}{remedy}") from None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -77,6 +77,8 @@ WRONG = [
     ("robot: collector", ":1:8: robot: 'collector' is no robot's name"),
     ("mqtt: broker", ":1:7: mqtt: no MQTT URL: 'broker'; write mqtt://host:1883"),
     ("mqtt: mqtt://u:secret@broker:x", ":1:7: mqtt: no MQTT URL"),
+    ("mqtt: mqtt://u:sec#secret@broker", ":1:7: mqtt: no MQTT URL: 'broker'; write"),
+    ("mqtt: mqtt://broker:99999", ":1:7: mqtt: no MQTT URL: 'mqtt://broker:99999': Port out of range"),
     ("interval_s: soon", ":1:13: interval_s: 'soon' is no number of seconds"),
     ("interval_s: 0", ":1:13: interval_s: '0' is no number of seconds"),
     ("interval_s: nan", ":1:13: interval_s: 'nan' is no number of seconds"),
@@ -87,6 +89,7 @@ WRONG = [
         ":1:5: tz: 'Asia/Shangai' is no time zone like Asia/Shanghai; did you mean \"Asia/Shanghai\"?",
     ),
     ("tls: {ca: nowhere.pem}", ":1:11: tls.ca: no file "),
+    ("tls: {ca: ca.pem}\nmqtt: mqtt://h", ":1:11: tls.ca is for mqtts://, but mqtt is mqtt://"),
     ("fleet: demo", "robot is missing: set it in the file, or give --robot"),
 ]
 

@@ -114,6 +114,15 @@ def test_a_body_that_is_too_large(world: World, client: TestClient) -> None:
     ] * 2
 
 
+@pytest.mark.parametrize("body", [b'{"note":"\xff"}', b"[" * 60_000, b'{"note":' + b"9" * 60_000 + b"}"])
+def test_a_body_that_no_parser_takes(client: TestClient, body: bytes) -> None:
+    """Not UTF-8, nested without end, a number without end: refused, and told what to send."""
+    url, headers = "/api/v1/alerts/1/acknowledge", {"Content-Type": "application/json"}
+    answer = client.post(url, content=body, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("the body cannot be read; send JSON in UTF-8")
+
+
 @pytest.mark.parametrize("length", ["-1", "many", "1e3"])
 def test_a_length_that_is_none(client: TestClient, length: str) -> None:
     """A length nobody can read is refused."""

@@ -86,7 +86,7 @@ def test_bad_files_are_told_in_one_line(tmp_path: Path, recording: Path) -> None
     text, other = tmp_path / "text.parquet", tmp_path / "other.parquet"
     text.write_text("hello", encoding="utf-8")
     duckdb.execute(f"COPY (SELECT 1 AS one) TO '{other}' (FORMAT parquet)")
-    for path in (tmp_path / "none.parquet", text, other):
+    for path in (tmp_path / "none.parquet", tmp_path, tmp_path / "*.parquet", text, other):
         with pytest.raises(RecordingError) as caught:
             read_header(path)
         assert str(caught.value).startswith(f"{path}: ")
@@ -95,6 +95,8 @@ def test_bad_files_are_told_in_one_line(tmp_path: Path, recording: Path) -> None
         list(read_batches(other, Roster()))
     with pytest.raises(RecordingError, match="robot 'r2' is not in the roster"):
         list(read_batches(recording, Roster(ROBOTS[:1])))
+    with pytest.raises(RecordingError, match="is a folder; name a file in it"):
+        Writer(tmp_path, counters=(), gauges=()).__enter__()
 
 
 def test_rows_that_do_not_fit_are_refused(tmp_path: Path) -> None:

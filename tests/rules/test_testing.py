@@ -119,6 +119,14 @@ def test_mistakes_in_tests_have_a_place(
     assert capsys.readouterr().out.startswith(f"{tests}:{complaint}")
 
 
+def test_rules_are_no_tests(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A rule file given to `test` is told what it lacks, not that some other file is missing."""
+    assert main(["test", str(folder / "pack.yaml")]) == 1
+    output = capsys.readouterr().out
+    assert 'a test file needs a name that ends in .test.yaml, or "rules": [FILE]' in output
+    assert "cannot be read" not in output
+
+
 def test_check(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Counts what is right; lists what is wrong, on stderr or as JSON."""
     assert main(["check", str(folder)]) == 0

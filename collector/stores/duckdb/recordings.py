@@ -1,7 +1,8 @@
 """Recordings into the store and out of it."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +45,8 @@ def first_new(
     path = {"path": str(recording)}
     _columns(connection, recording, stored)
     query = f"SELECT min(committed_at) FROM read_parquet($path) r WHERE {_IS_NEW}"  # noqa: S608 - constants
-    row = connection.execute(query, path).fetchone()
+    with _readable(recording):
+        row = connection.execute(query, path).fetchone()
     return None if row is None else row[0]
 
 
@@ -57,11 +59,13 @@ def take(
     """Inserts the rows that are new, within the caller's transaction; answers the watermarks after them."""
     path = {"path": str(recording)}
     ours, ignored = _columns(connection, recording, stored)
-    if bad := _count(connection.execute(_BAD, path)):
-        raise StoreError(f"{recording}: {bad} samples lack an identity or a time; nothing was taken")
-    rows = _count(connection.execute("SELECT count(*) FROM read_parquet($path)", path))
     names = ", ".join(f'"{name}"' for name in ours)
-    connection.execute(_TAKE.format(columns=names, is_new=_IS_NEW), path)
+    with _readable(recording):
+        bad = _count(connection.execute(_BAD, path))
+        rows = _count(connection.execute("SELECT count(*) FROM read_parquet($path)", path))
+        connection.execute(_TAKE.format(columns=names, is_new=_IS_NEW), path)
+    if bad:
+        raise StoreError(f"{recording}: {bad} samples lack an identity or a time; nothing was taken")
     connection.execute(f"INSERT INTO samples BY NAME SELECT * FROM taken ORDER BY {ORDER}")  # noqa: S608 - constants
     added = _count(connection.execute("SELECT count(*) FROM taken"))
     marks = _watermarks(connection, before)
@@ -78,6 +82,8 @@ def export(connection: duckdb.DuckDBPyConnection, path: Path, header: Header) ->
         part.replace(path)
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
+    except duckdb.IOException as error:
+        raise StoreError(f"{path}: cannot be written: {' '.join(str(error).split())}") from None
     finally:
         part.unlink(missing_ok=True)
     return count
@@ -134,6 +140,15 @@ def _columns(
         if found.get(name) != kind:
             raise StoreError(f"{recording}: not a recording: column {name!r} is {found.get(name, 'missing')}")
     return [name for name in found if name in stored], tuple(name for name in found if name not in stored)
+
+
+@contextmanager
+def _readable(recording: Path) -> Iterator[None]:
+    """What is wrong with the file is told of the file, not of the store."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise StoreError(f"{recording}: cannot be taken in: {' '.join(str(error).split())}") from None
 
 
 def _count(result: duckdb.DuckDBPyConnection) -> int:

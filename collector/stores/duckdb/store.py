@@ -179,7 +179,9 @@ class DuckStore:
                 connection.close()
                 raise
         except duckdb.Error as error:
-            raise StoreError(f"{self._path}: {_one_line(error)}") from None
+            raise StoreError(
+                f"{self._path}: {_one_line(error)}; put it back from a backup, or give another --data"
+            ) from None
         return connection
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -223,7 +225,7 @@ class DuckStore:
             self._recover()
             raise StoreError(f"{self._path}: {_one_line(error)}") from None
         except BaseException:
-            self._connection.rollback()
+            self._recover()
             raise
 
     def _recover(self) -> None:

@@ -70,7 +70,11 @@ def imported(path: Path, data: Path) -> int:
         ((*RUN, "--catalogue", "none.yaml"), 2, "none.yaml"),
         ((*RUN, "--rules", "none.yaml"), 1, "none.yaml"),
         ((*RUN, "--data", "rules.yaml"), 2, "rules.yaml: cannot be made"),
-        (("import", "none.parquet", "--data", "d"), 1, "none.parquet"),
+        ((*RUN, "--rules", "empty"), 2, "--rules empty: has no *.yaml"),
+        ((*RUN, "--mqtt", "mqtts://x", "--key", "k.pem"), 2, "--key k.pem needs --cert"),
+        (("import", "none.parquet", "--data", "d"), 1, "none.parquet: is not there"),
+        (("import", "empty", "--data", "d"), 1, "empty: is a folder"),
+        (("import", "*.parquet", "--data", "d"), 1, "*.parquet: is not there"),
         (("import", "rules.yaml", "--data", "d"), 1, "rules.yaml"),
         (("import", "other.parquet", "--data", "d"), 1, "other.parquet: not a recording"),
         (("export", "--data", "nothing", "--out", "x.parquet"), 2, "nothing: no collector's data"),
@@ -82,11 +86,47 @@ def test_wrong_use_and_wrong_files_get_one_line(
 ) -> None:
     """The line names the value, and no traceback comes with it."""
     duckdb.execute("COPY (SELECT 1 AS x) TO 'other.parquet'")
+    Path("empty").mkdir()
     assert main(arguments) == status
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err.startswith(said) or said in output.err
     assert output.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["samples.duckdb", "collector.sqlite"])
+def test_damaged_data_say_what_to_do(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The line names the file and the way out; the file is left as it is."""
+    Path("d").mkdir()
+    Path("d", name).write_bytes(b"garbage " * 1000)
+    assert main(RUN) == 1
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert f"d/{name}: " in line
+    assert "; put it back from a backup, or " in line
+    assert Path("d", name).read_bytes() == b"garbage " * 1000
+
+
+def test_damaged_recording_is_blamed_itself(recorded: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not the store, which takes in the good one afterwards."""
+    good = recorded("past", 1, 60)
+    data = good.read_bytes()
+    start = len(data) // 8
+    Path("bad.parquet").write_bytes(data[:4] + bytes(b ^ 0x5A for b in data[4:start]) + data[start:])
+    assert main(["import", "bad.parquet", "--data", "d"]) == 1
+    line = capsys.readouterr().err
+    assert line.startswith("bad.parquet: cannot be taken in: ")
+    assert line.count("\n") == 1
+    assert imported(good, Path("d")) == 60
+
+
+def test_export_to_where_nothing_can_be_written(
+    recorded: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file to write is named, not the store."""
+    imported(recorded("past", 1, 3), Path("d"))
+    assert main(["export", "--data", "d", "--out", "/proc/x.parquet"]) == 1
+    assert capsys.readouterr().err.startswith("/proc/x.parquet: cannot be written: ")
 
 
 def test_bad_rows_keep_a_roster_out_unless_they_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,6 +43,9 @@ def test_passwords_are_not_shown() -> None:
     with pytest.raises(ConfigError) as raised:
         parse_broker("http://user:secret@h")
     assert "secret" not in str(raised.value)
+    with pytest.raises(ConfigError) as raised:
+        parse_broker("mqtt://user:secret#1@h")
+    assert "secret" not in str(raised.value)
     assert "secret" not in str(parse_broker("mqtt://user:secret@h"))
 
 
@@ -73,8 +76,10 @@ def test_port_0_becomes_the_one_taken() -> None:
 
 
 def test_tls_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
-    """A missing CA is told with its name; without TLS, nothing is read."""
+    """A missing CA is told with its name; files for TLS beside a URL without it are no oversight to hide."""
     missing = Tls(ca=tmp_path / "ca.pem")
-    assert tls_context(parse_broker("mqtt://h"), missing) is None
+    assert tls_context(parse_broker("mqtt://h"), Tls()) is None
+    with pytest.raises(ConfigError, match="write mqtts://"):
+        tls_context(parse_broker("mqtt://h"), missing)
     with pytest.raises(ConfigError, match=r"ca\.pem"):
         tls_context(parse_broker("mqtts://h"), missing)

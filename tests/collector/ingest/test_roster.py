@@ -93,6 +93,7 @@ def test_bad_yaml_robot_is_named_by_line(tmp_path: Path, text: str, reason: str)
         ("r.txt", b"", "neither YAML nor CSV"),
         ("r.csv", b"name\nx\n", "no column 'id'"),
         ("r.csv", b"", "no column 'id'"),
+        ("r.csv", b"id,site,site\nr1,a,b\n", "column 'site' is there twice"),
         ("r.csv", b'id\n"open', "not CSV"),
         ("r.csv", b"id\n\xff\xfe", "not UTF-8"),
         ("r.yaml", b"a: [", "not YAML"),
