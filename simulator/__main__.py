@@ -212,9 +212,10 @@ async def _report(fleet: Fleet) -> None:
     said = None
     while True:
         tally = fleet.tally
-        if tally.connected != said:
-            said = tally.connected
-            print(f"vitals-sim: {tally.connected} connected, {tally.held} samples held", flush=True)
+        if (tally.connected, tally.trouble) != said:
+            said = tally.connected, tally.trouble
+            why = f" ({tally.trouble})" if tally.trouble else ""
+            print(f"vitals-sim: {tally.connected} connected, {tally.held} samples held{why}", flush=True)
         await asyncio.sleep(_REPORT_S)
 
 

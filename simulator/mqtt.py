@@ -36,10 +36,11 @@ class Broker:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How a fleet stands: robots connected, and samples held because nobody has confirmed them yet."""
+    """How a fleet stands: robots connected, samples that nobody has confirmed yet, and what is wrong."""
 
     connected: int
     held: int
+    trouble: str | None = None
 
 
 class Fleet:
@@ -55,7 +56,8 @@ class Fleet:
     def tally(self) -> Tally:
         """How it stands now."""
         connected = sum(len(link.greeted) for link in self._links)
-        return Tally(connected, sum(robot.outbox.depth for robot in self._robots))
+        held = sum(robot.outbox.depth for robot in self._robots)
+        return Tally(connected, held, next((link.trouble for link in self._links if link.trouble), None))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until `stop` is set, then says goodbye. Raises `PastContinued`."""
@@ -65,7 +67,7 @@ class Fleet:
                 tasks.append(group.create_task(self._beat()))
                 group.create_task(self._end_on(stop, tasks))
         except* PastContinued as errors:
-            raise _first(errors) from None
+            raise PastContinued(str(_first(errors))) from None
 
     async def _end_on(self, stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:
         await stop.wait()
@@ -92,6 +94,7 @@ class Link:
     def __init__(self, broker: Broker, robots: Sequence[VirtualRobot], start_after_s: float) -> None:
         self.robots = {robot.id: robot for robot in robots}.values()
         self.greeted: dict[str, int] = {}  # robots that are connected, and their sessions
+        self.trouble: str | None = None  # why the last connection failed or ended
         self.stopping = False  # told beside the cancellation, which what aiomqtt awaits may swallow
         self._by_id = {robot.id: robot for robot in robots}
         self._broker = broker
@@ -133,8 +136,10 @@ class Link:
                     await self._talk(client, session)
                 finally:
                     await self._say_goodbye(client)
-        except* (aiomqtt.MqttError, _AllOff):
+        except* _AllOff:
             pass
+        except* aiomqtt.MqttError as errors:
+            self.trouble = str(_first(errors))
         finally:
             self._collector = None
             self.greeted.clear()
@@ -142,6 +147,7 @@ class Link:
                 robot.outbox.disconnected()
 
     async def _talk(self, client: aiomqtt.Client, session: int) -> None:
+        self.trouble = None
         for robot in self.robots:
             self.attend(robot)
         async with asyncio.TaskGroup() as group:
@@ -250,8 +256,8 @@ def monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-def _first(errors: BaseExceptionGroup[PastContinued]) -> PastContinued:
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return error if isinstance(error, PastContinued) else PastContinued(str(error))
+    return error
