@@ -10,7 +10,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent import VERSION, report, spool
+from agent import VERSION, report
+from agent import folder as folders
 from agent.catalogue import CatalogueError, load
 from agent.config import (
     ConfigError,
@@ -20,11 +21,12 @@ from agent.config import (
     check_spool,
     read_file,
 )
+from agent.folder import SpoolError
 from agent.mqtt import TlsError, tls_context
 from agent.procfs import Machine
+from agent.quota import MB
 from agent.report import Report
 from agent.service import Service, listen
-from agent.spool import SpoolError
 from agent.statsd import SocketError
 
 _FLAGS = (
@@ -33,9 +35,15 @@ _FLAGS = (
     ("--mqtt", "URL", "the broker: mqtt://[user:password@]host[:port], or mqtts://"),
     ("--interval-s", "SECONDS", "from one sample to the next (default 30)"),
     ("--spool", "FOLDER", "where samples are kept until the collector has them (/var/lib/robovitals)"),
+    ("--spool-max-bytes", "SIZE", "the most the spool may take; the oldest samples make room (256MB)"),
+    ("--spool-max-age", "AGE", "how old a sample may get before it is given up: 12h, 30d, or off (30d)"),
+    ("--disk-keep-free-bytes", "SIZE", "below so much free the spool stops growing (auto: 64MB, or 5 %%)"),
+    ("--disk-keep-free-inodes", "COUNT", "the same for the file system's inodes (64)"),
     ("--socket", "PATH", "Unix socket that firmware pushes to, or off (/run/robovitals/vitals.sock)"),
     ("--udp", "HOST:PORT", "UDP address that firmware pushes to, or off (127.0.0.1:8125)"),
     ("--tz", "ZONE", "the robot's time zone, like Asia/Shanghai (default: the machine's)"),
+    ("--reconnect-within-s", "SECONDS", "longest wait after a first failure; later ones double it (5)"),
+    ("--resend-after-s", "SECONDS", "how long a sample waits for its receipt; some take 3 minutes (300)"),
 )
 _TLS_FLAGS = (
     ("ca", "certificate of the broker's authority (default: the system's)"),
@@ -54,6 +62,13 @@ agent.yaml:
   labels: {model: cruzr, firmware: 4.2.0}
   tls: {ca: ca.pem, cert: r1.pem, key: r1.key}
 """
+_WHY = {
+    "bytes": "the oldest, for --spool-max-bytes",
+    "age": "the oldest, for --spool-max-age",
+    "disk": "the oldest, as the disk was nearly full",
+    "damaged": "they could not be read any more",
+    "full": "the disk took nothing",
+}
 _STATUS_EXAMPLE = """\
 examples:
   vitals-agent status
@@ -90,7 +105,7 @@ def _run(arguments: argparse.Namespace) -> int:
     tls = tls_context(config.tls.ca, config.tls.cert, config.tls.key) if secure else None
     _log_to_stderr()
     with contextlib.ExitStack() as stack:
-        stack.callback(os.close, spool.acquire(config.spool))
+        stack.callback(os.close, folders.acquire(config.spool))
         listeners = stack.enter_context(contextlib.closing(listen(config)))
         service = Service(config, VERSION, catalogue, tls, listeners, Machine())
         stack.enter_context(contextlib.closing(service))
@@ -192,11 +207,17 @@ def _of_running(found: Report) -> list[str]:
 def _of_spool(found: Report) -> list[str]:
     receipt = found.receipt
     stored = f"up to {receipt.stored_until}, at {_instant(receipt.at)}" if receipt else "none yet"
-    return [
+    most = f" of {found.max_bytes / MB:,.1f}" if found.max_bytes else ""
+    lines = [
         f"spool      {found.spool}, epoch {found.epoch}",
-        f"samples    {found.next - 1} taken, {found.held} held",
+        f"samples    {found.next - 1} taken, {found.held} held, in {(found.bytes or 0) / MB:,.1f}{most} MB",
         f"receipt    {stored}",
     ]
+    lines += [f"given up   {count} samples: {_WHY.get(why, why)}" for why, count in found.dropped.items()]
+    lines += [f"set aside  {path}: files of a damaged spool" for path in found.damaged]
+    if found.disk_problem:
+        lines.append(f"disk       since {_instant(found.disk_refuses_since)}: {found.disk_problem}")
+    return lines
 
 
 def _instant(wall_ms: int | None) -> str:

@@ -16,16 +16,32 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 import yaml
 
 from agent.mqtt import Address, AddressError, parse_url
+from agent.quota import DAY_MS, SMALLEST_BYTES, Quota
 from agent.wire import MAX_STRING, is_fleet, is_robot
 
 DEFAULT_SPOOL = Path("/var/lib/robovitals")
 DEFAULT_SOCKET = "/run/robovitals/vitals.sock"
 DEFAULT_UDP = "127.0.0.1:8125"
 DEFAULT_INTERVAL_S = "30"
+DEFAULT_MAX_BYTES = "256MB"
+DEFAULT_MAX_AGE = "30d"
+DEFAULT_KEEP_FREE_BYTES = "auto"
+DEFAULT_KEEP_FREE_INODES = "64"
+DEFAULT_RECONNECT_WITHIN_S = "5"
+DEFAULT_RESEND_AFTER_S = "300"
 MAX_LABELS = 64
-_SIMPLE = ("fleet", "robot", "mqtt", "interval_s", "spool", "socket", "udp", "tz")
+_QUOTA = ("spool_max_bytes", "spool_max_age", "disk_keep_free_bytes", "disk_keep_free_inodes")
+_PACE = ("reconnect_within_s", "resend_after_s")
+_SIMPLE = ("fleet", "robot", "mqtt", "interval_s", "spool", *_QUOTA, "socket", "udp", "tz", *_PACE)
 _TLS = ("ca", "cert", "key")
 _KEYS = (*_SIMPLE, "labels", "tls", "catalogue")
+_UNITS = {
+    "": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
+    "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
+}  # fmt: skip
+_AGES = {"m": 60_000, "h": 3_600_000, "d": DAY_MS, "w": 7 * DAY_MS}
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?) ?((?:[kmgt]i?)?b|[kmgt]|)", re.IGNORECASE)
+_AGE = re.compile(r"([1-9]\d{0,5})([mhdw])")
 _UDP = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:]+)):(?P<port>\d{1,5})")
 
 
@@ -75,6 +91,14 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How soon an agent tries again: to connect, after a first failure; to send, without a receipt."""
+
+    reconnect_within_ms: int
+    resend_after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What an agent needs to know. `socket` or `udp` None: not listened on."""
 
@@ -83,12 +107,14 @@ class Config:
     mqtt: Address
     interval_s: float
     spool: Path
+    quota: Quota
     socket: Path | None
     udp: tuple[str, int] | None
     tz: str
     labels: Mapping[str, str]
     tls: Tls
     catalogue: tuple[Path, ...]
+    pace: Pace
 
 
 def read_file(path: Path) -> Settings:
@@ -217,19 +243,39 @@ class _Checker:
         fleet = self._value("fleet", None, _fleet)
         robot = self._value("robot", None, _robot)
         mqtt = self._value("mqtt", None, _mqtt)
-        interval_s = self._value("interval_s", DEFAULT_INTERVAL_S, _interval)
+        interval_s = self._value("interval_s", DEFAULT_INTERVAL_S, _seconds(0.1, 86_400))
         spool = self._value("spool", str(DEFAULT_SPOOL), _path)
+        quota = self._quota()
         socket = self._value("socket", DEFAULT_SOCKET, _path_or_off)
         udp = self._value("udp", DEFAULT_UDP, _udp)
         tz = self._value("tz", system_tz(), _tz)
         labels = self._labels()
+        pace = self._pace()
         tls = self._tls(plain=mqtt is not None and not mqtt.secure)
         catalogue = tuple(given.folder / given.text for given in self._settings.catalogue)
         if self.problems or fleet is None or robot is None or mqtt is None or interval_s is None:
             return None
-        if spool is None or tz is None:
+        if spool is None or quota is None or tz is None or pace is None:
             return None
-        return Config(fleet, robot, mqtt, interval_s, spool, socket, udp, tz, labels, tls, catalogue)
+        return Config(
+            fleet, robot, mqtt, interval_s, spool, quota, socket, udp, tz, labels, tls, catalogue, pace
+        )
+
+    def _pace(self) -> Pace | None:
+        reconnect_s = self._value("reconnect_within_s", DEFAULT_RECONNECT_WITHIN_S, _seconds(0.1, 60))
+        resend_s = self._value("resend_after_s", DEFAULT_RESEND_AFTER_S, _seconds(1, 3_600))
+        if reconnect_s is None or resend_s is None:
+            return None
+        return Pace(int(1000 * reconnect_s), int(1000 * resend_s))
+
+    def _quota(self) -> Quota | None:
+        max_bytes = self._value("spool_max_bytes", DEFAULT_MAX_BYTES, _spool_bytes)
+        max_age = self._value("spool_max_age", DEFAULT_MAX_AGE, _age_or_off)
+        free_bytes = self._value("disk_keep_free_bytes", DEFAULT_KEEP_FREE_BYTES, _bytes_or_auto)
+        free_inodes = self._value("disk_keep_free_inodes", DEFAULT_KEEP_FREE_INODES, _count)
+        if max_bytes is None or free_inodes is None:
+            return None
+        return Quota(max_bytes, max_age, free_bytes, free_inodes)
 
     def _value(self, key: str, default: str | None, parse: Callable[[Given], _T]) -> _T | None:
         given = self._settings.simple.get(key)
@@ -287,14 +333,17 @@ def _mqtt(given: Given) -> Address:
         raise ValueError(str(error)) from None
 
 
-def _interval(given: Given) -> float:
-    try:
-        seconds = float(given.text)
-    except ValueError:
-        seconds = math.nan
-    if not 0.1 <= seconds <= 86_400:
-        raise ValueError(f"{given.text!r} is no number of seconds from 0.1 to 86400")
-    return seconds
+def _seconds(least: float, most: float) -> Callable[[Given], float]:
+    def parse(given: Given) -> float:
+        try:
+            seconds = float(given.text)
+        except ValueError:
+            seconds = math.nan
+        if not least <= seconds <= most:
+            raise ValueError(f"{given.text!r} is no number of seconds from {least} to {most}")
+        return seconds
+
+    return parse
 
 
 def _path(given: Given) -> Path:
@@ -305,6 +354,39 @@ def _path(given: Given) -> Path:
 
 def _path_or_off(given: Given) -> Path | None:
     return None if given.text == "off" else _path(given)
+
+
+def _bytes(given: Given) -> int:
+    match = _SIZE.fullmatch(given.text)
+    if match is None:
+        raise ValueError(f"{given.text!r} is no size like 256MB or 64MiB")
+    return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+def _spool_bytes(given: Given) -> int:
+    size = _bytes(given)
+    if size < SMALLEST_BYTES:
+        raise ValueError(f"{given.text!r} is too little for a spool; give 4MB or more")
+    return size
+
+
+def _bytes_or_auto(given: Given) -> int | None:
+    return None if given.text == "auto" else _bytes(given)
+
+
+def _age_or_off(given: Given) -> int | None:
+    if given.text == "off":
+        return None
+    match = _AGE.fullmatch(given.text)
+    if match is None:
+        raise ValueError(f"{given.text!r} is neither an age like 30d or 12h nor off")
+    return int(match[1]) * _AGES[match[2]]
+
+
+def _count(given: Given) -> int:
+    if not given.text.isascii() or not given.text.isdecimal() or len(given.text) > 15:
+        raise ValueError(f"{given.text!r} is no number of inodes")
+    return int(given.text)
 
 
 def _udp(given: Given) -> tuple[str, int] | None:

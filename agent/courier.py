@@ -11,19 +11,24 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
+from typing import Protocol
 
 from agent import wire
 from agent.backoff import Backoff
+from agent.boots import Boots
 from agent.clock import Reading
 from agent.counters import State
 from agent.limited import Limited
 from agent.mqtt import Acknowledged, Address, Arrived, Closed, Connected, Event, Link
 from agent.outbox import Outbox, Publish, Settings
-from agent.spool import Spool, SpoolDamagedError, SpoolFullError, Stored
+from agent.spool import Spool, SpoolFullError, SpoolSetBackError, Stored
 
-MAX_HELD = 500_000  # samples; the oldest make room
 MAX_UNACKNOWLEDGED = 8  # messages
 ACKNOWLEDGE_WITHIN_S = 120.0
+CONNECT_WITHIN_MS = 60_000
+ASKING = Backoff(first_ms=10_000, cap_ms=600_000)
+OFTEN = 5  # losses in a row of connections that did not last
+_HOLE = 64  # samples looked at together beyond one that is lost
 MESSAGE_BYTES = 200 * 1024  # of samples in one message, so that it keeps wire.MAX_MESSAGE even uncompressed
 
 log = logging.getLogger("agent.courier")
@@ -62,8 +67,44 @@ class Standing:
     collector_online: bool | None = None
 
 
+class Attempt(Protocol):
+    """An attempt to connect, and the connection that comes of it, as `agent.mqtt.Link` is."""
+
+    def open(self) -> None:
+        """Begins, and returns at once."""
+
+    def subscribe(self) -> None:
+        """Asks again for what is retained."""
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
+        """Sends a message; returns the number under which it will be `Acknowledged`."""
+
+    def close(self) -> None:
+        """Ends it in order; no `Closed` follows."""
+
+
+class Linking(Protocol):
+    """Makes attempts; `on_event` gets what comes of them, in any thread."""
+
+    def __call__(
+        self,
+        *,
+        address: Address,
+        tls: ssl.SSLContext | None,
+        client_id: str,
+        session: int,
+        will: tuple[str, bytes],
+        subscribe: Sequence[str],
+        on_event: Callable[[Event], None],
+    ) -> Attempt:
+        """An attempt that has not begun yet."""
+
+
 class Courier:
-    """The way of one spool's samples. Times are monotonic milliseconds."""
+    """The way of one spool's samples. Times are monotonic milliseconds.
+
+    `linking`, `chance` (random in [0, 1)) and `monotonic` (seconds) are the world; tests have others.
+    """
 
     def __init__(
         self,
@@ -74,6 +115,11 @@ class Courier:
         count: Callable[[str, float], object],
         wake: Callable[[], None],
         settings: Settings,
+        *,
+        backoff: Backoff | None = None,
+        linking: Linking = Link,
+        chance: Callable[[], float] = random.random,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._identity = identity
         self._remote = remote
@@ -81,19 +127,28 @@ class Courier:
         self._clocks = clocks
         self._count = count
         self._wake = wake
+        self._linking = linking
+        self._chance = chance
+        self._monotonic = monotonic
+        self._boots = Boots(self._sample_from)
         self._events: SimpleQueue[Event] = SimpleQueue()
-        self._link: Link | None = None
+        self._link: Attempt | None = None
+        self._trying_since = 0
         self._up_at: int | None = None
         self._attempt_at: int | None = 0
-        self._backoff = Backoff()
+        self._backoff = backoff or Backoff()
+        self._ask_at: int | None = None
+        self._asking = ASKING
         self._session = spool.session
         self._unacknowledged: dict[int, float] = {}
         self._offline_since: int | None = None
         self._offline_ms = 0
         self._refused = Limited(log, "message from the broker refused")
+        self._unconnected = Limited(log, "no connection")
+        self._receipt: int | None = None  # the last one
         self.rtt_ms: float | None = None
         self.standing = Standing()
-        self.outbox = Outbox(spool.first, spool.next, settings, jitter=random.random())  # noqa: S311 - spreads load
+        self.outbox = Outbox(spool.first, spool.next, settings, jitter=chance())
 
     @property
     def connected(self) -> bool:
@@ -104,10 +159,15 @@ class Courier:
         """Takes a sample into spool and outbox. Raises `SpoolFullError` if the disk takes no more."""
         self._spool.append(sample, state)
         self.outbox.take()
-        if self.outbox.depth > MAX_HELD:
-            dropped = self.outbox.drop_oldest(self.outbox.depth - MAX_HELD)
-            self._count("agent.samples_dropped", dropped)
-            self._spool.drop(self.outbox.first)
+
+    def follow(self) -> bool:
+        """Passes over what the spool no longer has. Returns whether there was any."""
+        return self.outbox.drop_oldest(self._spool.first - self.outbox.first) > 0
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether a receipt covers every number of the spool, lost ones included."""
+        return self._receipt is not None and self._receipt >= self.outbox.next - 1
 
     def step(self, now_ms: int) -> None:
         """Does whatever is to be done by now."""
@@ -115,7 +175,8 @@ class Courier:
             self._on(event, now_ms)
         if self._link is None and self._attempt_at is not None and now_ms >= self._attempt_at:
             self._connect(now_ms)
-        self._give_up_on_deaf_broker(now_ms)
+        self._give_up_on_silent_broker(now_ms)
+        self._ask_for_collector(now_ms)
         while self.connected and len(self._unacknowledged) < MAX_UNACKNOWLEDGED:
             publish = self.outbox.next_publish(now_ms)
             if publish is None:
@@ -126,9 +187,10 @@ class Courier:
         """When `step` has something to do, if nothing happens; None: never."""
         if self._link is None:
             return self._attempt_at
-        if not self.connected or len(self._unacknowledged) >= MAX_UNACKNOWLEDGED:
-            return None
-        return self.outbox.wake_at(now_ms)
+        times = [self._patience_ends_at()]
+        if self.connected and len(self._unacknowledged) < MAX_UNACKNOWLEDGED:
+            times += [self.outbox.wake_at(now_ms), self._ask_at]
+        return min((at for at in times if at is not None), default=None)
 
     def offline_ms(self, now_ms: int) -> int:
         """How long the broker was out of reach since this was last asked."""
@@ -161,20 +223,45 @@ class Courier:
 
     def _settle(self, patience_s: float) -> None:
         """Waits until the broker has everything, though not for long."""
-        deadline = time.monotonic() + patience_s
-        while self._unacknowledged and self.connected and (left := deadline - time.monotonic()) > 0:
+        deadline = self._monotonic() + patience_s
+        while self._unacknowledged and self.connected and (left := deadline - self._monotonic()) > 0:
             try:
-                self._on(self._events.get(timeout=left), int(time.monotonic() * 1000))
+                self._on(self._events.get(timeout=left), int(self._monotonic() * 1000))
             except Empty:
                 return
 
-    def _give_up_on_deaf_broker(self, now_ms: int) -> None:
-        """A broker that acknowledges nothing, though it answers pings, is left and tried anew."""
-        oldest = min(self._unacknowledged.values(), default=math.inf)
-        if self._link is not None and time.monotonic() - oldest > ACKNOWLEDGE_WITHIN_S:
-            self._link.close()
-            reason = f"{self._remote.address} acknowledged nothing for {ACKNOWLEDGE_WITHIN_S:.0f} s"
-            self._on_closed(Closed(self._session, True, reason), now_ms)
+    def _patience_ends_at(self) -> int | None:
+        """When a broker that says nothing is left; None: it owes us nothing."""
+        if not self.connected:
+            return self._trying_since + CONNECT_WITHIN_MS
+        oldest = min(self._unacknowledged.values(), default=None)
+        return None if oldest is None else math.ceil(1000 * (oldest + ACKNOWLEDGE_WITHIN_S))
+
+    def _give_up_on_silent_broker(self, now_ms: int) -> None:
+        """One that neither accepts nor refuses us, or acknowledges nothing though it answers pings."""
+        ends_at = self._patience_ends_at()
+        if self._link is None or ends_at is None or now_ms < ends_at:
+            return
+        self._link.close()
+        said = f"acknowledged nothing for {ACKNOWLEDGE_WITHIN_S:.0f} s"
+        if not self.connected:
+            said = f"no answer within {CONNECT_WITHIN_MS / 1000:.0f} s"
+        self._on_closed(Closed(self._session, self.connected, f"{self._remote.address}: {said}"), now_ms)
+
+    def _ask_for_collector(self, now_ms: int) -> None:
+        """While holding, now and then: a broker may lose a status that is published just as we subscribe.
+
+        NATS does (one time in twenty, when the two fall together); a robot would hold for ever.
+        """
+        if self._link is None or not self.outbox.holding:
+            self._ask_at, self._asking = None, ASKING
+            return
+        if self._ask_at is not None and now_ms < self._ask_at:
+            return
+        if self._ask_at is not None:
+            self._link.subscribe()
+            self._asking = self._asking.failed()
+        self._ask_at = now_ms + self._asking.delay(self._chance())
 
     def _connect(self, now_ms: int) -> None:
         self._session = self._new_session()
@@ -183,7 +270,8 @@ class Courier:
         self._count("network.connect_attempts", 1)
         will = wire.Status(online=False, session=self._session, at=self._wall())
         receipts = self._identity.topic("receipt")
-        self._link = Link(
+        self._trying_since = now_ms
+        self._link = self._linking(
             address=self._remote.address,
             tls=self._remote.tls,
             client_id=f"vitals-{self._identity.fleet}-{self._identity.robot}",
@@ -244,10 +332,17 @@ class Courier:
             self._backoff = self._backoff.failed()
         self._link = None
         self._down(now_ms)
-        delay = self._backoff.delay(random.random())  # noqa: S311 - spreads load
+        delay = self._backoff.delay(self._chance())
         self._attempt_at = now_ms + delay
-        self.standing = replace(self.standing, problem=event.reason)
-        log.warning("%s; next attempt in %.1f s", event.reason, delay / 1000)
+        problem = event.reason + (self._suspicion() if event.was_up else "")
+        self.standing = replace(self.standing, problem=problem)
+        self._unconnected.warn(f"{problem}; next attempt in {delay / 1000:.1f} s", now_ms)
+
+    def _suspicion(self) -> str:
+        """Brokers do not say that they threw us out for another client of our name."""
+        if self._backoff.failures < OFTEN:
+            return ""
+        return f" (over and over: does another agent run as {self._identity.robot} too?)"
 
     def _down(self, now_ms: int) -> None:
         self._up_at = None
@@ -271,13 +366,17 @@ class Courier:
 
     def _on_receipt(self, stored_until: int, now_ms: int) -> None:
         if stored_until >= self.outbox.next:
-            raise SpoolDamagedError(
+            raise SpoolSetBackError(
                 f"the collector has samples up to {stored_until}, and this spool only up to "
                 f"{self.outbox.next - 1}: it was set back to an older state"
             )
         below = self.outbox.receipt(stored_until, now_ms)
+        self._receipt = stored_until
         if below is not None:
             self._spool.forget(below - 1, self._wall())
+            self._boots.forget(below)
+        if self.follow():  # a hole lay there: `first` declares it
+            self._publish("hello", self._hello(), True)
 
     def _hello(self) -> wire.Hello:
         clocks = self._clocks()
@@ -295,23 +394,41 @@ class Courier:
         )
 
     def _send(self, publish: Publish) -> None:
-        seq = publish.seq
-        for batch in split(self._spool.read(publish.seq, publish.count), MESSAGE_BYTES):
-            message = wire.Samples(
-                epoch=self._spool.epoch,
-                first=self.outbox.first,
-                seq=seq,
-                sent=self._clocks().sent(),
-                samples=[stored.sample for stored in batch],
-            )
-            self._publish("samples", message, False)
-            seq += len(batch)
+        for run in self._spool.runs(publish.seq, publish.count):
+            seq = run.seq
+            for batch in split(run.samples, MESSAGE_BYTES):
+                samples = [stored.sample for stored in batch]
+                self._publish("samples", self._message(seq, samples), False)
+                seq += len(batch)
+
+    def _message(self, seq: int, samples: list[wire.Sample]) -> wire.Samples:
+        sent = self._clocks().sent()
+        ends: list[wire.End] = []
+        if samples[0].boot != sent.boot:
+            ends = self._boots.ends(seq, len(samples), self.outbox.next, sent.boot)
+        return wire.Samples(
+            epoch=self._spool.epoch,
+            first=self.outbox.first,
+            seq=seq,
+            sent=sent,
+            samples=samples,
+            ends=ends,
+        )
+
+    def _sample_from(self, seq: int) -> tuple[int, wire.Sample] | None:
+        """The first sample held from a number on."""
+        count = 1
+        while seq < self.outbox.next:
+            for run in self._spool.runs(seq, min(count, self.outbox.next - seq)):
+                return run.seq, run.samples[0].sample
+            seq, count = seq + count, _HOLE
+        return None
 
     def _publish(self, channel: wire.Channel, message: wire.Message, retain: bool) -> None:
         if self._link is None:
             return
         mid = self._link.publish(self._identity.topic(channel), wire.encode(message), retain=retain)
-        self._unacknowledged[mid] = time.monotonic()
+        self._unacknowledged[mid] = self._monotonic()
 
     def _wall(self) -> int:
         return max(0, self._clocks().wall)

@@ -137,7 +137,7 @@ class Link:
     ) -> None:
         self._address = address
         self._session = session
-        self._subscribe = subscribe
+        self._topics = subscribe
         self._on_event = on_event
         self._was_up = False
         self._ended = threading.Lock()  # taken, once and for good, by whoever ends it
@@ -147,6 +147,10 @@ class Link:
     def open(self) -> None:
         """Begins the attempt, and returns at once."""
         threading.Thread(target=self._connect, name="mqtt-connect", daemon=True).start()
+
+    def subscribe(self) -> None:
+        """Subscribes again; the broker answers with what is retained."""
+        self._client.subscribe([(topic, 1) for topic in self._topics])
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
         """Queues a message with QoS 1; returns the number under which it will be `Acknowledged`."""
@@ -196,7 +200,7 @@ class Link:
             client.disconnect()
             return
         self._was_up = True
-        client.subscribe([(topic, 1) for topic in self._subscribe])
+        self.subscribe()
         self._on_event(Connected(self._session))
 
     def _disconnected(

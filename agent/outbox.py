@@ -13,15 +13,21 @@ only: the samples themselves lie in a spool (or, in a simulated robot, in memory
   broker's queue.
 - GREETING waits for the receipt that answers our hello, so that what is stored is not sent again.
 - FLOWING publishes live samples as they are taken. Whatever was held when the flow began is backlog:
-  oldest first, in batches, at a pace, and never more than `max_in_flight` beyond the last receipt.
+  oldest first, in batches, at a pace, and never more than a window beyond the last receipt. The window
+  opens while receipts come quickly: so a robot alone is fast, and ten thousand that come back after a day
+  wait their turn, instead of filling the broker with more than the collector can take.
 - Where receipts make no progress in time, everything from `stored_until + 1` becomes backlog again; each
   such round in vain doubles the time to the next. The collector drops duplicates.
 
-Randomness comes in as a number: `jitter` keeps a fleet that lost its broker from coming back as one.
+Randomness comes in as a number: `jitter` keeps a fleet that lost its broker from coming back as one. What
+befalls a whole fleet in one instant, a collector that comes, is spread wider than a connection of our own.
 """
 
 from dataclasses import dataclass
 from enum import Enum
+
+_WIDEN = 2
+_SUBSCRIBED_MS = 5_000  # what is retained comes within so long after connecting; what comes later is news
 
 
 class State(Enum):
@@ -38,9 +44,12 @@ class Settings:
     """Sizes in samples, times in milliseconds."""
 
     max_batch: int = 200
-    max_in_flight: int = 4_000  # backlog published beyond the last receipt
+    first_in_flight: int = 500  # backlog published beyond the last receipt, at first
+    max_in_flight: int = 4_000  # the same while receipts come quickly
+    quick_receipt_ms: int = 10_000
     backlog_interval_ms: int = 200  # from one message of the backlog to the next
-    backlog_spread_ms: int = 2_000  # a fleet begins its backlogs within so long
+    backlog_spread_ms: int = 2_000  # after a connection of our own, the backlog begins within so long
+    fleet_spread_ms: int = 10_000  # after the collector came, which all robots saw
     hello_patience_ms: int = 10_000
     resend_after_ms: int = 300_000
     resend_at_most_ms: int = 3_600_000
@@ -74,8 +83,12 @@ class Outbox:
         self._greeting_until = 0
         self._backlog = self._backlog_end = self._live = next
         self._backlog_at = 0
+        self._window = settings.first_in_flight
+        self._asked_at: int | None = None  # when the oldest publish was that no receipt has answered
         self._overdue_at: int | None = None
         self._rounds_in_vain = 0
+        self._connected_at = 0
+        self._with_the_fleet = False  # the collector's word came to all robots in one instant
 
     def __repr__(self) -> str:
         backlog = f"{self._backlog}..{self._backlog_end - 1}" if self._backlog < self._backlog_end else "none"
@@ -85,6 +98,11 @@ class Outbox:
     def state(self) -> State:
         """Where it stands towards broker and collector."""
         return self._state
+
+    @property
+    def holding(self) -> bool:
+        """Whether there is a broker and, as far as we know, no collector."""
+        return self._state is State.HOLDING
 
     @property
     def first(self) -> int:
@@ -113,9 +131,10 @@ class Outbox:
             self._backlog = self._backlog_end = self._live = self._next
         return self._next - 1
 
-    def connected(self, now_ms: int) -> None:  # noqa: ARG002 - every event carries its time
+    def connected(self, now_ms: int) -> None:
         """The broker accepted us, and our hello is on its way."""
         self._state, self._session, self._greeted = State.HOLDING, None, False
+        self._connected_at = now_ms
         self._rest()
 
     def disconnected(self) -> None:
@@ -131,6 +150,7 @@ class Outbox:
             self._state, self._session, self._greeted = State.HOLDING, None, False
             self._rest()
         elif session != self._session:
+            self._with_the_fleet = now_ms - self._connected_at > _SUBSCRIBED_MS
             self._greeted = self._greeted and self._session is None
             self._session = session
             self._greet(now_ms)
@@ -166,7 +186,7 @@ class Outbox:
             return None
         publish = self._next_live() or self._next_of_backlog(now_ms)
         if publish is not None and self._overdue_at is None:
-            self._overdue_at = now_ms + self._resend_delay()
+            self._asked_at, self._overdue_at = now_ms, now_ms + self._resend_delay()
         return publish
 
     def wake_at(self, now_ms: int) -> int | None:
@@ -195,8 +215,15 @@ class Outbox:
         if self._state is State.GREETING:
             self._flow(now_ms)
         elif self._state is State.FLOWING and progress:
+            self._turn_window(now_ms)
             outstanding = self._first < max(self._backlog, self._backlog_end, self._live)
+            self._asked_at = now_ms if outstanding else None
             self._overdue_at = now_ms + self._resend_delay() if outstanding else None
+
+    def _turn_window(self, now_ms: int) -> None:
+        quick = self._asked_at is not None and now_ms - self._asked_at <= self._settings.quick_receipt_ms
+        wider = min(_WIDEN * self._window, self._settings.max_in_flight)
+        self._window = wider if quick else self._settings.first_in_flight
 
     def _lapse(self, now_ms: int) -> None:
         if self._state is State.GREETING and now_ms >= self._greeting_until:
@@ -209,12 +236,14 @@ class Outbox:
         """Begins a round: whatever is held becomes backlog."""
         self._state = State.FLOWING
         self._backlog, self._backlog_end, self._live = self._first, self._next, self._next
-        self._backlog_at = now_ms + int(self._settings.backlog_spread_ms * self._jitter)
-        self._overdue_at = None
+        spread = self._settings.fleet_spread_ms if self._with_the_fleet else self._settings.backlog_spread_ms
+        self._backlog_at = now_ms + int(spread * self._jitter)
+        self._window = self._settings.first_in_flight
+        self._asked_at = self._overdue_at = None
 
     def _rest(self) -> None:
         self._backlog = self._backlog_end = self._live = self._next
-        self._overdue_at = None
+        self._asked_at = self._overdue_at = None
         self._rounds_in_vain = 0
 
     def _skip_forgotten(self) -> None:
@@ -239,7 +268,7 @@ class Outbox:
 
     def _room(self) -> int:
         """How much of the backlog may go out before the next receipt."""
-        limit = self._first + self._settings.max_in_flight
+        limit = self._first + min(self._window, self._settings.max_in_flight)
         return min(self._backlog_end, limit) - self._backlog
 
     def _resend_delay(self) -> int:

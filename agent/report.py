@@ -8,8 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from agent import spool
-from agent.spool import Spool, SpoolError
+from agent import folder as folders
+from agent.folder import SpoolError
+from agent.ledger import Account
+from agent.spool import view
 
 SOCKET = "status.sock"
 PATIENCE_S = 10.0
@@ -42,6 +44,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     first: int
     next: int
     held: int
+    dropped: dict[str, int] = {}  # samples given up, by reason
+    bytes: int | None = None
+    max_bytes: int | None = None
+    damaged: list[str] = []  # what was set aside
+    disk_refuses_since: int | None = None
+    disk_problem: str | None = None
     socket: str | None = None
     udp: str | None = None
     last_push_at: int | None = None
@@ -60,9 +68,9 @@ def encode(report: Report) -> bytes:
     return _ENCODER.encode(report)
 
 
-def receipt_of(store: Spool) -> Receipt | None:
-    """The last receipt that the spool has seen."""
-    return None if store.receipt_at is None else Receipt(store.stored_until, store.receipt_at)
+def receipt_of(account: Account) -> Receipt | None:
+    """The last receipt that a spool has seen."""
+    return None if account.receipt_at is None else Receipt(account.stored_until, account.receipt_at)
 
 
 def listen(folder: Path) -> socket.socket:
@@ -103,16 +111,11 @@ def answer(listener: socket.socket, report: Report) -> None:
 
 def read(folder: Path) -> Report | None:
     """The folder's state, whether its agent runs or not; None: there never was one. Raises `SpoolError`."""
-    pid = spool.holder(folder)
+    pid = folders.holder(folder)
     if pid is not None:
         return _ask(folder, pid)
-    store = spool.view(folder)
-    if store is None:
-        return None
-    try:
-        return _of_spool(store)
-    finally:
-        store.close()
+    account = view(folder)
+    return None if account is None else _of_spool(folder, account)
 
 
 def _ask(folder: Path, pid: int) -> Report:
@@ -128,19 +131,22 @@ def _ask(folder: Path, pid: int) -> Report:
         raise SpoolError(f"the agent of {folder} (pid {pid}) does not answer: {error}") from None
 
 
-def _of_spool(store: Spool) -> Report:
+def _of_spool(folder: Path, account: Account) -> Report:
     counters: dict[str, dict[str, int]] = {}
-    for name, total in sorted(store.state.totals.items()):
+    for name, total in sorted(account.state.totals.items()):
         subsystem, _, short = name.partition(".")
         counters.setdefault(subsystem, {})[short] = total
     return Report(
         running=False,
-        receipt=receipt_of(store),
-        spool=str(store.folder),
-        epoch=store.epoch,
-        first=store.first,
-        next=store.next,
-        held=store.next - store.first,
+        receipt=receipt_of(account),
+        spool=str(folder),
+        epoch=account.epoch,
+        first=account.first,
+        next=account.next,
+        held=account.next - account.first,
+        dropped=account.dropped,
+        bytes=folders.size([folder]),
+        damaged=[str(path) for path in folders.damaged(folder)],
         counters=counters,
     )
 

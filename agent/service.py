@@ -10,17 +10,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agent import datagrams, report, spool, statsd
+from agent import datagrams, report, statsd
+from agent import folder as folders
+from agent.backoff import Backoff
 from agent.catalogue import Catalogue
 from agent.config import Config
 from agent.counters import Counters
 from agent.courier import Courier, Identity, Remote
+from agent.folder import SpoolDamagedError, SpoolFullError, SpoolSetBackError
+from agent.holdings import Holdings
 from agent.limited import Limited
 from agent.outbox import Settings
 from agent.procfs import Machine
+from agent.quota import Reason
 from agent.report import Report
 from agent.sampler import Connection, Sampler
-from agent.spool import Spool, SpoolDamagedError, SpoolFullError
+from agent.wire import Sample
 
 LEAVE_PATIENCE_S = 3.0
 
@@ -81,13 +86,15 @@ class Service:
         self._wake_out.setblocking(False)
         self._stopping = False
         self._questions = report.listen(config.spool)
-        self._spool = self._open_spool()
+        self._holdings = Holdings(config.spool, config.quota)
         udp_port = listeners.udp_address[1] if listeners.udp_address is not None else None
-        counters = Counters(catalogue, self._spool.state)
+        counters = Counters(catalogue, self._holdings.live.state)
         self._sampler = Sampler(counters, machine, config.spool, udp_port)
         self._courier = self._new_courier()
         self._bad = Limited(log, "datagram refused")
-        self._full = Limited(log, "sample dropped")
+        self._full = Limited(log, "sample not kept")
+        self._given_up = Limited(log, "quota")
+        self._refused_since: int | None = None  # wall-clock ms; the disk takes nothing
         self._unknown = Limited(log, "unknown metric")
         self._unknown_told = 0
         self._sample_at = 0
@@ -119,7 +126,7 @@ class Service:
 
     def close(self) -> None:
         """Gives files and sockets back."""
-        self._spool.close()
+        self._holdings.close()
         report.close(self._questions, self._config.spool)
         self._wake_in.close()
         self._wake_out.close()
@@ -131,6 +138,10 @@ class Service:
             self._sample_at = now + interval_ms - (now - self._sample_at) % interval_ms
             self._sample(now)
         self._courier.step(now)
+        if self._holdings.former is not None and self._courier.is_delivered:
+            self._courier.abandon()
+            self._holdings.leave_former()
+            self._courier = self._new_courier()
 
     def _last_step(self) -> None:
         self._sample(_now())
@@ -141,39 +152,30 @@ class Service:
         try:
             step()
         except SpoolDamagedError as damage:
-            self._begin_anew(damage)
+            self._recover(damage)
+        except SpoolFullError as full:
+            self._full.warn(str(full), _now())
 
-    def _begin_anew(self, damage: SpoolDamagedError) -> None:
-        """A new spool and so a new epoch; the counters go on."""
-        held = self._courier.outbox.depth
-        log.error("SPOOL DAMAGED, %d samples in it are lost to the collector: %s", held, damage)
+    def _recover(self, damage: SpoolDamagedError) -> None:
+        """Goes on with what can be read, in the same epoch or in a new one; the counters go on."""
         self._courier.abandon()
-        self._spool.close()
-        aside = spool.set_aside(self._config.spool, self._machine.clocks().wall)
-        log.error("the damaged spool now lies in %s; a new epoch begins", aside)
-        self._spool = spool.open_spool(self._config.spool)
-        self._sampler.counters.add("agent.samples_dropped", held)
+        if isinstance(damage, SpoolSetBackError) and self._holdings.former is not None:
+            self._holdings.leave_former()  # the collector has more of that epoch than can be read
+        else:
+            self._sampler.counters.add("agent.samples_dropped", self._holdings.recover(damage))
         self._courier = self._new_courier()
         self._sample_at = _now()
-
-    def _open_spool(self) -> Spool:
-        try:
-            return spool.open_spool(self._config.spool)
-        except SpoolDamagedError as damage:
-            log.error("SPOOL DAMAGED, the samples in it are lost to the collector: %s", damage)
-            aside = spool.set_aside(self._config.spool, self._machine.clocks().wall)
-            log.error("the damaged spool now lies in %s; a new epoch begins", aside)
-            return spool.open_spool(self._config.spool)
 
     def _new_courier(self) -> Courier:
         return Courier(
             self._identity,
             self._remote,
-            self._spool,
+            self._holdings.carried,
             self._machine.clocks,
             lambda name, amount: self._sampler.counters.add(name, amount),
             self._wake,
-            Settings(),
+            Settings(resend_after_ms=self._config.pace.resend_after_ms),
+            backoff=Backoff(first_ms=self._config.pace.reconnect_within_ms),
         )
 
     def _sample(self, now: int) -> None:
@@ -184,12 +186,31 @@ class Service:
             rtt_ms=courier.rtt_ms,
             held=courier.outbox.depth,
         )
-        sample = self._sampler.take(now, self._machine.clocks(), connection)
         try:
-            courier.hold(sample, self._sampler.counters.state)
+            self._make_room(now)
+            self._hold(self._sampler.take(now, self._machine.clocks(), connection))
+            self._refused_since = None
         except SpoolFullError as full:
-            self._sampler.counters.add("agent.samples_dropped")
+            self._lose("full", 1)
+            self._refused_since = self._refused_since or self._machine.clocks().wall
             self._full.warn(str(full), now)
+
+    def _make_room(self, now: int) -> None:
+        for given_up in self._holdings.make_room(self._machine.clocks()):
+            self._sampler.counters.add("agent.samples_dropped", given_up.count)
+            self._given_up.warn(str(given_up), now)
+        self._courier.follow()
+
+    def _hold(self, sample: Sample) -> None:
+        live, state = self._holdings.live, self._sampler.counters.state
+        if self._holdings.carried is live:
+            self._courier.hold(sample, state)
+        else:
+            live.append(sample, state)
+
+    def _lose(self, reason: Reason, count: int) -> None:
+        self._sampler.counters.add("agent.samples_dropped", count)
+        self._holdings.live.note_dropped(count, reason)
 
     def _on_datagrams(self, listener: socket.socket) -> None:
         for data in statsd.drain(listener):
@@ -236,7 +257,7 @@ class Service:
         return max(0, min(at for at in times if at is not None) - now) / 1000
 
     def _report(self) -> Report:
-        standing, outbox = self._courier.standing, self._courier.outbox
+        standing = self._courier.standing
         counted, gauged = self._sampler.counters.sample(_now())
         udp = self._listeners.udp_address
         return Report(
@@ -251,12 +272,18 @@ class Service:
             connected_since=standing.connected_since,
             problem=standing.problem,
             collector_online=standing.collector_online,
-            receipt=report.receipt_of(self._spool),
+            receipt=report.receipt_of(self._holdings.carried.account),
             spool=str(self._config.spool),
-            epoch=self._spool.epoch,
-            first=outbox.first,
-            next=outbox.next,
-            held=outbox.depth,
+            epoch=self._holdings.live.epoch,
+            first=self._holdings.live.first,
+            next=self._holdings.live.next,
+            held=sum(spool.held for spool in self._holdings.spools),
+            dropped=dict(self._holdings.live.account.dropped),
+            bytes=self._holdings.size(),
+            max_bytes=self._config.quota.max_bytes,
+            damaged=[str(path) for path in folders.damaged(self._config.spool)],
+            disk_refuses_since=self._refused_since,
+            disk_problem=self._full.last if self._refused_since else None,
             socket=None if self._config.socket is None else str(self._config.socket),
             udp=None if udp is None else f"{udp[0]}:{udp[1]}",
             last_push_at=self._last_push_at,

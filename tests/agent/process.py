@@ -1,9 +1,11 @@
 """A real agent in a process of its own, for tests."""
 
+import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,7 +13,7 @@ from typing import Any, Self
 import msgspec
 
 from agent import report
-from agent.spool import SpoolError
+from agent.folder import SpoolError
 
 AGENT = [sys.executable, "-m", "agent"]
 TIMEOUT_S = 60.0
@@ -21,11 +23,18 @@ class Agent:
     """`vitals-agent run` on a folder, started by `with` or `start`; its log collects in the folder."""
 
     def __init__(
-        self, folder: Path, url: str, *flags: str, robot: str = "r1", interval_s: float = 0.2
+        self,
+        folder: Path,
+        url: str,
+        *flags: str,
+        robot: str = "r1",
+        interval_s: float = 0.2,
+        spool: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.robot = robot
-        self.spool = folder / "spool"
+        self.spool = spool or folder / "spool"
         self.socket = folder / "v.sock"
         self._log = folder / "agent.log"
         known = {
@@ -39,6 +48,7 @@ class Agent:
         }
         self._flags = [part for name, value in known.items() for part in (f"--{name}", value)]
         self._flags += flags
+        self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -64,7 +74,9 @@ class Agent:
         """Starts it."""
         with self._log.open("ab") as log:
             command = [*AGENT, "run", *self._flags]
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment
+            )
 
     def kill(self) -> None:
         """Ends it as a power cut would."""

@@ -37,7 +37,9 @@ class Receiver:
         self.hellos: list[wire.Hello] = []
         self.statuses: list[wire.Status] = []
         self.firsts: dict[tuple[str, str], int] = {}
+        self._untils: dict[tuple[str, str], int] = {}
         self.refused: list[wire.Refused] = []
+        self.contradictions: list[tuple[str, str, int]] = []  # numbers that came with another content before
         self.messages = 0
         self._fleet, self._session = "test", session
         self._lock = threading.RLock()
@@ -77,9 +79,10 @@ class Receiver:
     def stored_until(self, robot: str, epoch: str) -> int:
         """The highest number up to which everything is here, or declared lost."""
         with self._lock:
-            until = self.firsts.get((robot, epoch), 1) - 1
+            until = max(self.firsts.get((robot, epoch), 1) - 1, self._untils.get((robot, epoch), 0))
             while (robot, epoch, until + 1) in self.samples:
                 until += 1
+            self._untils[robot, epoch] = until
             return until
 
     def send_receipt(self, robot: str, epoch: str, stored_until: int) -> None:
@@ -111,7 +114,9 @@ class Receiver:
                 self.statuses.append(message)
             case wire.Samples(epoch=epoch, first=first, seq=seq, samples=samples):
                 self.messages += 1
-                self.samples |= {(robot, epoch, number): s for number, s in enumerate(samples, seq)}
+                came = {(robot, epoch, number): s for number, s in enumerate(samples, seq)}
+                self.contradictions += [key for key in came if self.samples.get(key, came[key]) != came[key]]
+                self.samples |= came
                 self._answer(robot, epoch, first)
 
     def _answer(self, robot: str, epoch: str, first: int) -> None:

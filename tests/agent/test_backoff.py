@@ -14,7 +14,7 @@ def test_stays_within_bounds(failures: int, chance: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("failures", "ceiling"), [(0, 1_000), (1, 2_000), (5, 32_000), (6, 60_000), (99, 60_000)]
+    ("failures", "ceiling"), [(1, 5_000), (2, 10_000), (4, 40_000), (5, 60_000), (99, 60_000)]
 )
 def test_spreads_over_all_of_a_doubling_time(failures: int, ceiling: int) -> None:
     """Full jitter: anything up to the ceiling, also once the ceiling is the cap."""
@@ -24,5 +24,5 @@ def test_spreads_over_all_of_a_doubling_time(failures: int, ceiling: int) -> Non
 
 def test_forgives_only_after_a_steady_connection() -> None:
     """Two agents with one name throw each other out at once: that must not become a storm."""
-    assert Backoff(5).lost(STEADY_MS) == Backoff()
-    assert Backoff(5).lost(10) == Backoff(6) == Backoff(5).failed()
+    assert Backoff(5).lost(STEADY_MS) == Backoff(1)
+    assert Backoff(5).lost(CAP_MS) == Backoff(6) == Backoff(5).failed()

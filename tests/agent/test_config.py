@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import Config, ConfigError, Given, Settings, check, read_file, system_tz
+from agent import outbox
+from agent.backoff import FIRST_MS
+from agent.config import Config, ConfigError, Given, Pace, Settings, check, read_file, system_tz
 from agent.mqtt import Address
+from agent.quota import DAY_MS, Quota
 
 LEAST = "fleet: demo\nrobot: r1\nmqtt: mqtt://broker\n"
 
@@ -22,6 +25,9 @@ def test_the_least_that_is_needed(tmp_path: Path) -> None:
     config = configured(tmp_path, LEAST)
     assert (config.fleet, config.robot, config.mqtt) == ("demo", "r1", Address("broker", 1883, False))
     assert (config.interval_s, config.udp, config.tz) == (30.0, ("127.0.0.1", 8125), system_tz())
+    assert config.pace == Pace(
+        reconnect_within_ms=FIRST_MS, resend_after_ms=outbox.Settings().resend_after_ms
+    )
     assert (config.spool, config.socket) == (
         Path("/var/lib/robovitals"),
         Path("/run/robovitals/vitals.sock"),
@@ -63,6 +69,24 @@ def test_flags_go_before_the_file(tmp_path: Path) -> None:
     assert (config.fleet, config.robot, config.labels) == ("demo", "r2", {"a": "1", "b": "3"})
 
 
+@pytest.mark.parametrize(
+    ("text", "quota"),
+    [
+        ("", Quota(256_000_000, 30 * DAY_MS, None, 64)),
+        ("spool_max_bytes: 64MiB\nspool_max_age: 12h\n", Quota(64 * 2**20, DAY_MS // 2, None, 64)),
+        ("spool_max_bytes: 1.5 GB\nspool_max_age: off\n", Quota(1_500_000_000, None, None, 64)),
+        ("spool_max_bytes: 4000000\nspool_max_age: 2w\n", Quota(4_000_000, 14 * DAY_MS, None, 64)),
+        (
+            "disk_keep_free_bytes: 1gb\ndisk_keep_free_inodes: 0\n",
+            Quota(keep_free_bytes=10**9, keep_free_inodes=0),
+        ),
+    ],
+)
+def test_the_quota_in_units_of_people(tmp_path: Path, text: str, quota: Quota) -> None:
+    """Sizes in decimal and binary units, ages in minutes, hours, days, weeks; and what holds by default."""
+    assert configured(tmp_path, LEAST + text).quota == quota
+
+
 WRONG = [
     ("flet: demo", ':1:1: unknown key "flet"; did you mean "fleet"?'),
     ("tls: {crt: x}", ':1:7: unknown key "tls.crt"; did you mean "cert"?'),
@@ -82,6 +106,15 @@ WRONG = [
     ("interval_s: soon", ":1:13: interval_s: 'soon' is no number of seconds"),
     ("interval_s: 0", ":1:13: interval_s: '0' is no number of seconds"),
     ("interval_s: nan", ":1:13: interval_s: 'nan' is no number of seconds"),
+    ("resend_after_s: 0", ":1:17: resend_after_s: '0' is no number of seconds from 1 to 3600"),
+    ("reconnect_within_s: 61", ":1:21: reconnect_within_s: '61' is no number of seconds from 0.1 to 60"),
+    ("spool_max_bytes: lots", ":1:18: spool_max_bytes: 'lots' is no size like 256MB or 64MiB"),
+    ("spool_max_bytes: 3MB", ":1:18: spool_max_bytes: '3MB' is too little for a spool; give 4MB or more"),
+    ("spool_max_bytes: -256MB", ":1:18: spool_max_bytes: '-256MB' is no size"),
+    ("spool_max_age: 30", ":1:16: spool_max_age: '30' is neither an age like 30d or 12h nor off"),
+    ("spool_max_age: 0d", ":1:16: spool_max_age: '0d' is neither an age"),
+    ("disk_keep_free_bytes: 5%", ":1:23: disk_keep_free_bytes: '5%' is no size like 256MB or 64MiB"),
+    ("disk_keep_free_inodes: some", ":1:24: disk_keep_free_inodes: 'some' is no number of inodes"),
     ("udp: 8125", ":1:6: udp: '8125' is neither HOST:PORT nor off"),
     ("udp: a:99999", ":1:6: udp: 'a:99999' is neither HOST:PORT nor off"),
     (

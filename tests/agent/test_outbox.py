@@ -88,6 +88,20 @@ def test_waits_for_receipts_when_much_of_the_backlog_is_on_its_way() -> None:
     assert published(outbox, 10_000) == [Publish(31, 10)]
 
 
+def test_opens_its_window_while_receipts_come_quickly() -> None:
+    """Little goes out unanswered at first, more as the collector keeps up, little again when it does not."""
+    settings = Settings(
+        max_batch=10, first_in_flight=20, max_in_flight=200, backlog_spread_ms=0, backlog_interval_ms=0
+    )
+    outbox, now, sizes = flowing(1_000, settings), 0, []
+    quick, slow = settings.quick_receipt_ms, settings.quick_receipt_ms + 1
+    for latency in (quick, quick, quick, slow, quick, quick):
+        sizes.append(sum(publish.count for publish in published(outbox, now)))
+        now += latency
+        outbox.receipt(outbox.first - 1 + sizes[-1], now)
+    assert sizes == [20, 40, 80, 160, 20, 40]
+
+
 def test_sends_again_what_no_receipt_covers_in_time() -> None:
     """A broker may lose what it acknowledged: everything from the last receipt on goes out again."""
     outbox = flowing(3)
@@ -148,6 +162,16 @@ def test_spreads_a_fleet() -> None:
     assert (published(late, 0), late.wake_at(0)) == ([], 1_000)
     assert published(late, 1_000) == [Publish(1, 1)]
     assert late.wake_at(1_000) == 1_000 + 300_000 * 1.125
+
+
+@pytest.mark.parametrize(("heard_after", "waits"), [(0, 1_000), (5_000, 1_000), (5_001, 5_000)])
+def test_spreads_wider_what_befalls_the_whole_fleet(heard_after: int, waits: int) -> None:
+    """A collector that comes, or comes back, is seen by all robots in one instant."""
+    outbox = Outbox(1, 2, Settings(), jitter=0.5)
+    outbox.connected(0)
+    outbox.collector(True, "a", heard_after)
+    outbox.receipt(0, heard_after)
+    assert outbox.wake_at(heard_after) == heard_after + waits
 
 
 @pytest.mark.parametrize(("first", "following", "jitter"), [(0, 1, 0.0), (3, 2, 0.0), (1, 1, 1.0)])

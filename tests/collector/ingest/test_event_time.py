@@ -3,10 +3,11 @@
 import pytest
 
 from agent import wire
-from collector.event_time import LAG_MS, LEAD_MS, EventTime, event_times
+from collector.event_time import LAG_MS, LEAD_MS, QUEUE_MS, EventTime, event_times
 
 NOW = 1_795_000_000_000
 UP = 50_000_000
+HOUR = 3_600_000
 DAY = 86_400_000
 
 
@@ -15,10 +16,12 @@ def sample(t: int, up: int, *, boot: str = "b1", synced: bool = True) -> wire.Sa
     return wire.Sample(t=t, up=up, boot=boot, synced=synced, c={}, g={})
 
 
-def times(*samples: wire.Sample, sent_t: int = NOW, received_at: int = NOW) -> list[EventTime]:
+def times(
+    *samples: wire.Sample, sent_t: int = NOW, received_at: int = NOW, ends: tuple[wire.End, ...] = ()
+) -> list[EventTime]:
     """Event times of samples sent UP ms after the start of boot b1."""
     sent = wire.Sent(t=sent_t, up=UP, boot="b1")
-    message = wire.Samples(epoch="e", first=1, seq=1, sent=sent, samples=list(samples))
+    message = wire.Samples(epoch="e", first=1, seq=1, sent=sent, samples=list(samples), ends=list(ends))
     return event_times(message, received_at)
 
 
@@ -43,6 +46,62 @@ def test_jump_of_a_day_between_samples() -> None:
     """The samples before the jump are corrected, those after it are kept; order and spacing survive."""
     found = times(sample(NOW - 60_000 - DAY, UP - 60_000), sample(NOW - 30_000, UP - 30_000))
     assert found == [EventTime(NOW - 60_000, True), EventTime(NOW - 30_000, False)]
+
+
+@pytest.mark.parametrize("waited", [0, LAG_MS + 1, QUEUE_MS])
+def test_a_message_that_waited_in_the_broker_keeps_its_time(waited: int) -> None:
+    """The clock was not set in between: the delay is the queue's, and also an unsynchronized sample gains."""
+    found = times(
+        sample(9_000, UP - 60_000, synced=False), sample(NOW - 30_000, UP - 30_000), received_at=NOW + waited
+    )
+    assert found == [EventTime(NOW - 60_000, True), EventTime(NOW - 30_000, False)]
+
+
+@pytest.mark.parametrize("off", [-HOUR, HOUR, -5 * HOUR, 8 * HOUR, DAY, -DAY])
+def test_another_zones_time_taken_for_utc_is_corrected(off: int) -> None:
+    """Also where the robot claims that its clock is synchronized, in all its samples and as it sends."""
+    found = times(
+        sample(NOW + off - 60_000, UP - 60_000), sample(NOW + off, UP), sent_t=NOW + off, received_at=NOW + 20
+    )
+    assert found == [EventTime(NOW - 60_000 + 20, True), EventTime(NOW + 20, True)]
+
+
+def test_clock_set_right_while_samples_wait() -> None:
+    """All of the boot is placed by the newest that knew the time, however long ago the others were taken."""
+    found = times(
+        sample(5_000, 5_000, synced=False),
+        sample(NOW - DAY - 20_000, UP - 20_000),
+        sample(NOW - 10_000, UP - 10_000),
+    )
+    assert found == [
+        EventTime(NOW - UP + 5_000, True),
+        EventTime(NOW - 20_000, True),
+        EventTime(NOW - 10_000, False),
+    ]
+
+
+def test_ends_of_boots_place_what_a_message_cannot() -> None:
+    """The rest of a boot, and the boots after it, are in other messages; their lengths count all the same."""
+    [time] = times(
+        sample(1_000, 10_000, boot="b-3", synced=False),
+        ends=(wire.End("b-3", up=60_000), wire.End("", up=HOUR)),
+    )
+    assert time == EventTime(NOW - UP - HOUR - 50_000, True)
+    [time] = times(
+        sample(1_000, 10_000, boot="b-3", synced=False),
+        ends=(wire.End("b-3", up=60_000), wire.End("", up=HOUR), wire.End("b-1", up=9, began=NOW - 9 * DAY)),
+    )
+    assert time == EventTime(NOW - 9 * DAY - HOUR - 50_000, True)
+    [time] = times(
+        sample(1_000, 10_000, boot="b-3", synced=False), ends=(wire.End("b-3", 60_000, began=NOW - 3 * DAY),)
+    )
+    assert time == EventTime(NOW - 3 * DAY + 10_000, True)
+
+
+def test_earlier_boot_that_would_outlast_the_next_is_not_trusted() -> None:
+    """A synchronized clock that reaches into the time of a later boot is a wrong one."""
+    [time] = times(sample(NOW - HOUR, 5_000, boot="b0"))
+    assert time == EventTime(NOW - UP, True)
 
 
 def test_earlier_boot_with_a_synchronized_clock_is_trusted() -> None:
