@@ -5,34 +5,42 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
+import msgspec
+
+from collector.stores.rows import MISSING, Rows, StoredSample
 from rules.batch import Batch
 from rules.recording import Header
 from rules.roster import Roster
 
+__all__ = [
+    "LATE_MS",
+    "MAX_ABOVE",
+    "MAX_LOSSES",
+    "MISSING",
+    "Commit",
+    "Contents",
+    "Delivery",
+    "Imported",
+    "Loss",
+    "LossReason",
+    "Retention",
+    "Rows",
+    "Series",
+    "Store",
+    "StoreError",
+    "StoredSample",
+    "Watermark",
+]
+
 MAX_ABOVE: Final = 20_000  # numbers that may come early, of one epoch
+MAX_LOSSES: Final = 50  # that `Store.delivery` tells of one robot
+LATE_MS: Final = 120_000  # a sample received so long after it was taken is late
+DAY_MS: Final = 86_400_000
 LossReason = Literal["dropped", "refused"]
 
 
 class StoreError(Exception):
     """The store cannot do what was asked; the message says why, and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSample:
-    """One sample as it is stored: identity, times in ms UTC, and the metrics that the catalogue knows."""
-
-    robot: str
-    epoch: str
-    seq: int
-    t: int  # event time: when the sample was taken, as well as can be told
-    robot_t: int  # what the robot's wall clock said
-    received_at: int
-    up: int  # ms since the robot's boot
-    boot: str
-    synced: bool
-    corrected: bool  # `t` is not the robot's own
-    counters: Mapping[str, int]  # by full name
-    gauges: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +59,7 @@ class Loss:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Watermark:
+class Watermark(msgspec.Struct, frozen=True):
     """Of one epoch, every number up to `until` is stored or declared lost, and so are those in `above`."""
 
     until: int = 0
@@ -72,7 +79,7 @@ class Commit:
     """What is stored in one transaction: samples, losses, and the watermarks after them."""
 
     at: int
-    samples: Sequence[StoredSample] = ()
+    rows: Rows = field(default_factory=Rows)
     losses: Sequence[Loss] = ()
     watermarks: Mapping[tuple[str, str], Watermark] = field(default_factory=dict)  # by (robot, epoch)
 
@@ -108,11 +115,31 @@ class Contents:
     last_at: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How one robot's samples came. Times in ms."""
+
+    losses: tuple[Loss, ...] = ()  # the newest first, at most `MAX_LOSSES`
+    stored: int = 0  # samples received since the time asked for
+    late: int = 0  # of these, received over `LATE_MS` after they were taken
+    longest_delay_ms: int = 0  # of the late ones
+    corrected: int = 0  # of these, not at the time that the robot's clock showed
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long what is kept, by the time of commit; None: for ever."""
+
+    samples_ms: int | None = 400 * DAY_MS
+    hours_ms: int | None = 3 * 366 * DAY_MS
+    days_ms: int | None = None
+
+
 class Store(Protocol):
-    """Where samples are kept. One thread writes; any thread may read meanwhile."""
+    """Where samples are kept. One thread writes, another may maintain; any thread may read meanwhile."""
 
     def append(self, commit: Commit) -> None:
-        """Stores all of it or nothing; durable on return."""
+        """Stores all of it or nothing; durable on return. Commit times rise from one to the next."""
 
     def watermarks(self) -> dict[tuple[str, str], Watermark]:
         """What is stored, by (robot, epoch)."""
@@ -123,8 +150,14 @@ class Store(Protocol):
     def losses(self) -> dict[str, dict[LossReason, int]]:
         """How many samples of each robot were declared lost, by reason."""
 
+    def delivery(self, robot: str, since_ms: int) -> Delivery:
+        """How the robot's samples came: what was lost, and of those received since then, what was late."""
+
     def contents(self) -> Contents:
         """How much is stored."""
+
+    def maintain(self, now_ms: int, retention: Retention) -> None:
+        """Roll-ups and retention; from time to time, from one thread."""
 
     def series(
         self, robot: str, metrics: Sequence[str], from_ms: int, to_ms: int, step_ms: int | None

@@ -1,35 +1,38 @@
 """Records as NumPy columns, the way DuckDB takes many rows at once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from agent.catalogue import Catalogue
-from collector.stores import Commit, Loss, StoredSample
+from collector.stores import MISSING, Commit, Loss, Rows
 from collector.stores.numbers import format_numbers
 
-Columns = dict[str, np.ndarray[Any, Any]]
+Columns = dict[str, NDArray[Any]]
 
 
-def sample_columns(samples: Sequence[StoredSample], committed_at: int, catalogue: Catalogue) -> Columns:
-    """Samples with their commit time; a metric that a sample does not have is masked."""
+def sample_columns(rows: Rows, committed_at: int) -> Columns:
+    """Samples with their commit time; metrics that a sample lacks are masked, those that all lack absent."""
     columns: Columns = {
-        "robot": _texts(s.robot for s in samples),
-        "epoch": _texts(s.epoch for s in samples),
-        "seq": _integers(s.seq for s in samples),
-        "t": _integers(s.t for s in samples),
-        "robot_t": _integers(s.robot_t for s in samples),
-        "received_at": _integers(s.received_at for s in samples),
-        "committed_at": np.full(len(samples), committed_at, dtype=np.int64),
-        "up": _integers(s.up for s in samples),
-        "boot": _texts(s.boot for s in samples),
-        "synced": np.array([s.synced for s in samples], dtype=np.bool_),
-        "corrected": np.array([s.corrected for s in samples], dtype=np.bool_),
+        "robot": _texts(rows.robot),
+        "epoch": _texts(rows.epoch),
+        "seq": rows.seq,
+        "t": rows.t,
+        "robot_t": rows.robot_t,
+        "received_at": rows.received_at,
+        "committed_at": _repeated(committed_at, len(rows)),
+        "up": rows.up,
+        "boot": _texts(rows.boot),
+        "synced": rows.synced,
+        "corrected": rows.corrected,
     }
-    counters, gauges = [s.counters for s in samples], [s.gauges for s in samples]
-    columns |= {name: _metric(name, counters, np.int64) for name in catalogue.counters}
-    columns |= {name: _metric(name, gauges, np.float64) for name in catalogue.gauges}
+    missing = {name: column == MISSING for name, column in rows.counters.items()}
+    missing |= {name: np.isnan(column) for name, column in rows.gauges.items()}
+    for name, column in (*rows.counters.items(), *rows.gauges.items()):
+        absent = np.count_nonzero(missing[name])
+        if absent < len(rows):  # masks cost: most columns need none
+            columns[name] = np.ma.masked_array(column, mask=missing[name]) if absent else column
     return columns
 
 
@@ -48,33 +51,32 @@ def loss_columns(losses: Sequence[Loss]) -> Columns:
 
 def watermark_columns(commit: Commit) -> Columns:
     """The watermarks after a commit, with the newest sample of each epoch in it (0: none)."""
-    newest: dict[tuple[str, str], int] = {}
-    for sample in commit.samples:
-        key = (sample.robot, sample.epoch)
-        newest[key] = max(sample.seq, newest.get(key, 0))
-    marks = list(commit.watermarks.items())
+    newest = _newest(commit.rows)
+    marks = commit.watermarks
     return {
-        "robot": _texts(robot for (robot, _), _ in marks),
-        "epoch": _texts(epoch for (_, epoch), _ in marks),
-        "until": _integers(mark.until for _, mark in marks),
-        "above": _texts(format_numbers(mark.above) for _, mark in marks),
-        "newest": _integers(newest.get(key, 0) for key, _ in marks),
-        "newest_at": np.full(len(marks), commit.at, dtype=np.int64),
+        "robot": _texts(robot for robot, _ in marks),
+        "epoch": _texts(epoch for _, epoch in marks),
+        "until": _integers(mark.until for mark in marks.values()),
+        "above": _texts(format_numbers(mark.above) if mark.above else "" for mark in marks.values()),
+        "newest": _integers(newest.get(key, 0) for key in marks),
+        "newest_at": _repeated(commit.at, len(marks)),
     }
 
 
-def _texts(values: Iterable[str]) -> np.ndarray[Any, Any]:
+def _newest(rows: Rows) -> dict[tuple[str, str], int]:
+    """The highest number of each epoch: of pairs in rising order, a dictionary keeps the last."""
+    order = np.argsort(rows.seq, kind="stable").tolist()
+    numbers = rows.seq.tolist()
+    return {(rows.robot[at], rows.epoch[at]): numbers[at] for at in order}
+
+
+def _texts(values: Iterable[str]) -> NDArray[Any]:
     return np.array(list(values), dtype=object)
 
 
-def _integers(values: Iterable[int]) -> np.ndarray[Any, Any]:
+def _integers(values: Iterable[int]) -> NDArray[Any]:
     return np.array(list(values), dtype=np.int64)
 
 
-def _metric(
-    name: str, samples: Sequence[Mapping[str, float]], kind: type[np.int64 | np.float64]
-) -> np.ndarray[Any, Any]:
-    values = [sample.get(name) for sample in samples]
-    missing = [value is None for value in values]
-    filled = np.array([value or 0 for value in values], dtype=kind)
-    return np.ma.masked_array(filled, mask=missing)
+def _repeated(value: int, count: int) -> NDArray[Any]:
+    return np.full(count, value, dtype=np.int64)

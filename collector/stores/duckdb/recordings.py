@@ -66,7 +66,7 @@ def take(
         connection.execute(_TAKE.format(columns=names, is_new=_IS_NEW), path)
     if bad:
         raise StoreError(f"{recording}: {bad} samples lack an identity or a time; nothing was taken")
-    connection.execute(f"INSERT INTO samples BY NAME SELECT * FROM taken ORDER BY {ORDER}")  # noqa: S608 - constants
+    connection.execute(f"INSERT INTO fresh BY NAME SELECT * FROM taken ORDER BY {ORDER}")  # noqa: S608 - constants
     added = _count(connection.execute("SELECT count(*) FROM taken"))
     marks = _watermarks(connection, before)
     connection.execute("DROP TABLE taken")

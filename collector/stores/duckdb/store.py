@@ -1,14 +1,15 @@
 """Samples in DuckDB: one wide row a sample, one column a metric, added when the catalogue grows.
 
 One thread writes, on one connection. A commit is one transaction over samples, losses and watermarks, and
-durable when `append` returns: kill -9 at any instant leaves all of it or nothing. Rows lie in the order of
-their commits, so that a range of time touches few of them; there is no index to keep in memory.
+durable when `append` returns: kill -9 at any instant leaves all of it or nothing. Rows are only ever added;
+another thread puts them in order later (`upkeep`), so that a range of time, or one robot, touches few of
+them. There is no index to keep in memory.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import duckdb
 
@@ -16,65 +17,22 @@ from agent.catalogue import Catalogue
 from collector.stores import (
     Commit,
     Contents,
+    Delivery,
     Imported,
     LossReason,
+    Retention,
     Series,
     StoredSample,
     StoreError,
     Watermark,
 )
-from collector.stores.duckdb import recordings
+from collector.stores.duckdb import delivery, newest, recordings, schema, upkeep, watermarks
 from collector.stores.duckdb.batches import read_batches
-from collector.stores.duckdb.columns import (
-    Columns,
-    loss_columns,
-    sample_columns,
-    watermark_columns,
-)
+from collector.stores.duckdb.columns import Columns, loss_columns, sample_columns, watermark_columns
 from collector.stores.duckdb.series import Asked, points, steps
-from collector.stores.numbers import parse_numbers
 from rules.batch import Batch
 from rules.recording import Header
 from rules.roster import Roster
-
-VERSION: Final = 1
-RECENT_MS: Final = 30 * 86_400_000
-_SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-}
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS store (version INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS samples (
-    robot VARCHAR NOT NULL, epoch VARCHAR NOT NULL, seq BIGINT NOT NULL,
-    t BIGINT NOT NULL, robot_t BIGINT NOT NULL, received_at BIGINT NOT NULL, committed_at BIGINT NOT NULL,
-    up BIGINT NOT NULL, boot VARCHAR NOT NULL, synced BOOLEAN NOT NULL, corrected BOOLEAN NOT NULL
-);
-CREATE TABLE IF NOT EXISTS watermarks (
-    robot VARCHAR NOT NULL, epoch VARCHAR NOT NULL, until BIGINT NOT NULL, above VARCHAR NOT NULL,
-    newest BIGINT NOT NULL,    -- the highest number stored
-    newest_at BIGINT NOT NULL  -- and when it was committed
-);
-CREATE TABLE IF NOT EXISTS losses (
-    robot VARCHAR NOT NULL, epoch VARCHAR NOT NULL, "first" BIGINT NOT NULL, "last" BIGINT NOT NULL,
-    count BIGINT NOT NULL, reason VARCHAR NOT NULL, declared_at BIGINT NOT NULL
-);
-"""
-_MOVE_WATERMARKS: Final = """
-UPDATE watermarks SET until = i.until, above = i.above,
-    newest_at = CASE WHEN i.newest > watermarks.newest THEN i.newest_at ELSE watermarks.newest_at END,
-    newest = greatest(i.newest, watermarks.newest)
-FROM incoming_watermarks i WHERE watermarks.robot = i.robot AND watermarks.epoch = i.epoch
-"""
-_ADD_WATERMARKS: Final = """
-INSERT INTO watermarks BY NAME SELECT * FROM incoming_watermarks i
-WHERE NOT EXISTS (SELECT 1 FROM watermarks w WHERE w.robot = i.robot AND w.epoch = i.epoch)
-"""
-_NEWEST: Final = """
-SELECT s.* FROM samples s JOIN watermarks w
-ON s.committed_at = w.newest_at AND s.seq = w.newest AND s.robot = w.robot AND s.epoch = w.epoch
-WHERE w.newest_at >= (SELECT max(newest_at) FROM watermarks) - ?
-"""
 
 
 class DuckStore:
@@ -84,6 +42,7 @@ class DuckStore:
         self._path = path
         self._catalogue = catalogue
         self._connection = self._open()
+        self._move = watermarks.last_move(self._connection)
 
     def __repr__(self) -> str:
         return f"<DuckStore {self._path}>"
@@ -95,41 +54,36 @@ class DuckStore:
     def append(self, commit: Commit) -> None:
         """Stores all of it or nothing; durable on return."""
         with self._transaction() as connection:
-            if commit.samples:
-                columns = sample_columns(commit.samples, commit.at, self._catalogue)
-                _insert(connection, "samples", columns)
+            if len(commit.rows):
+                _insert(connection, "fresh", sample_columns(commit.rows, commit.at))
             if commit.losses:
                 _insert(connection, "losses", loss_columns(commit.losses))
             if commit.watermarks:
-                _move_watermarks(connection, watermark_columns(commit))
+                self._move_watermarks(watermark_columns(commit))
 
     def first_new(self, recording: Path) -> int | None:
         """When the first of a recording's samples was committed that is not stored yet; None: all are."""
         with self._reading() as connection:
-            return recordings.first_new(connection, recording, self._columns(connection))
+            return recordings.first_new(connection, recording, schema.columns(connection))
 
     def take(self, recording: Path) -> Imported:
         """Stores a recording's samples with their own commit times: all that are new, or nothing."""
         before = self.watermarks()
         with self._transaction() as connection:
-            imported, marks = recordings.take(connection, recording, self._columns(connection), before)
+            imported, marks = recordings.take(connection, recording, schema.columns(connection), before)
             if imported.added:
-                _move_watermarks(connection, marks)
+                self._move_watermarks(marks)
             return imported
 
     def watermarks(self) -> dict[tuple[str, str], Watermark]:
         """What is stored, by (robot, epoch)."""
         with self._reading() as connection:
-            rows = connection.execute("SELECT robot, epoch, until, above FROM watermarks").fetchall()
-        return {(robot, epoch): Watermark(until, parse_numbers(above)) for robot, epoch, until, above in rows}
+            return watermarks.read(connection)
 
     def newest(self) -> list[StoredSample]:
         """The sample with the highest number of every (robot, epoch) in use within the last days."""
         with self._reading() as connection:
-            result = connection.execute(_NEWEST, [RECENT_MS])
-            names = [column[0] for column in result.description or ()]
-            rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-        return [self._sample(row) for row in rows]
+            return [self._sample(row) for row in newest.read(connection)]
 
     def losses(self) -> dict[str, dict[LossReason, int]]:
         """How many samples of each robot were declared lost, by reason."""
@@ -139,6 +93,16 @@ class DuckStore:
             for robot, reason, count in connection.execute(query).fetchall():
                 lost.setdefault(robot, {})[reason] = count
         return lost
+
+    def delivery(self, robot: str, since_ms: int) -> Delivery:
+        """How the robot's samples came: what was lost, and of those received since then, what was late."""
+        with self._reading() as connection:
+            return delivery.read(connection, robot, since_ms)
+
+    def maintain(self, now_ms: int, retention: Retention) -> None:
+        """Settles, rolls up, and forgets what is due; `append` goes on meanwhile."""
+        with self._cursor() as connection:
+            upkeep.maintain(connection, now_ms, retention)
 
     def contents(self) -> Contents:
         """How much is stored."""
@@ -153,7 +117,7 @@ class DuckStore:
         """One robot's metrics in [from_ms, to_ms)."""
         asked = Asked(robot, tuple(dict.fromkeys(metrics)), from_ms, to_ms)
         with self._reading() as connection:
-            stored = self._columns(connection)
+            stored = schema.columns(connection)
             if step_ms is None:
                 return points(connection, asked, stored)
             return steps(connection, asked, stored, step_ms)
@@ -161,7 +125,7 @@ class DuckStore:
     def batches(self, since_ms: int, roster: Roster, metrics: Sequence[str] | None = None) -> Iterator[Batch]:
         """What was committed at or after `since_ms`, one batch a commit, in order."""
         with self._reading() as connection:
-            stored = self._columns(connection)
+            stored = schema.columns(connection)
             wanted = [name for name in metrics or self._catalogue if name in stored]
             yield from read_batches(connection, since_ms, roster, wanted)
 
@@ -172,9 +136,9 @@ class DuckStore:
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         try:
-            connection = duckdb.connect(str(self._path), config=_SETTINGS)
+            connection = duckdb.connect(str(self._path), config=schema.SETTINGS)
             try:
-                self._prepare(connection)
+                schema.prepare(connection, self._path, self._catalogue)
             except BaseException:
                 connection.close()
                 raise
@@ -183,36 +147,6 @@ class DuckStore:
                 f"{self._path}: {_one_line(error)}; put it back from a backup, or give another --data"
             ) from None
         return connection
-
-    def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
-        connection.execute(_SCHEMA)
-        version = connection.execute("SELECT version FROM store").fetchone()
-        if version is None:
-            connection.execute("INSERT INTO store VALUES (?)", [VERSION])
-        elif version[0] > VERSION:
-            raise StoreError(
-                f"{self._path} has version {version[0]}, this version knows {VERSION}; "
-                "start a newer vitals-collector"
-            )
-        self._add_columns(connection)
-
-    def _add_columns(self, connection: duckdb.DuckDBPyConnection) -> None:
-        stored = self._columns(connection)
-        for metric in self._catalogue.values():
-            kind = "BIGINT" if metric.kind == "counter" else "DOUBLE"
-            if metric.name not in stored:
-                connection.execute(f'ALTER TABLE samples ADD COLUMN "{metric.name}" {kind}')
-            elif stored[metric.name] != kind:
-                raise StoreError(
-                    f"{self._path}: {metric.name} is a {metric.kind} in the catalogue, but was stored as "
-                    f"{stored[metric.name]}; give it another name in the catalogue"
-                )
-
-    @staticmethod
-    def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-        """The columns of the samples, with their types."""
-        rows = connection.execute("SELECT column_name, column_type FROM (DESCRIBE samples)").fetchall()
-        return dict(rows)
 
     @contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -238,11 +172,21 @@ class DuckStore:
     @contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection for one reader; it sees what was committed when it began."""
+        with self._cursor() as connection:
+            connection.begin()
+            yield connection
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
             with self._connection.cursor() as cursor:
                 yield cursor
         except duckdb.Error as error:
             raise StoreError(f"{self._path}: {_one_line(error)}") from None
+
+    def _move_watermarks(self, columns: Columns) -> None:
+        self._move += 1
+        watermarks.move(self._connection, columns, self._move)
 
     def _sample(self, row: dict[str, Any]) -> StoredSample:
         known = {name: row[name] for name in self._catalogue if row.get(name) is not None}
@@ -258,13 +202,6 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, columns: Columns)
     connection.register("incoming", columns)
     connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")  # noqa: S608 - our own tables
     connection.unregister("incoming")
-
-
-def _move_watermarks(connection: duckdb.DuckDBPyConnection, columns: Columns) -> None:
-    connection.register("incoming_watermarks", columns)
-    connection.execute(_MOVE_WATERMARKS)
-    connection.execute(_ADD_WATERMARKS)
-    connection.unregister("incoming_watermarks")
 
 
 def _one_line(error: Exception) -> str:
