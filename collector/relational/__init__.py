@@ -39,10 +39,14 @@ class UnknownAlertError(LookupError):
 
 
 class Relational:
-    """The relational part of the store, at a SQLAlchemy URL. Raises `UnusableDatabaseError`."""
+    """The relational part of the store, at `sqlite:///PATH` or `postgresql://…`.
 
-    def __init__(self, url: str) -> None:
-        self._database = Database(url)
+    With `alone`, one process at a time has a PostgreSQL database so; a file is kept by its folder's lock.
+    Raises `UnusableDatabaseError`.
+    """
+
+    def __init__(self, url: str, *, alone: bool = False) -> None:
+        self._database = Database(url, alone=alone)
 
     def close(self) -> None:
         """Closes the database; call it once nothing else uses it."""
@@ -83,6 +87,11 @@ class Relational:
         with self._database.reading() as connection:
             return roster.by_id(connection, list(ids))
 
+    def roster_revision(self) -> int:
+        """Rises with every change of the roster; cheap to ask."""
+        with self._database.reading() as connection:
+            return roster.revision(connection)
+
     def roster(self) -> Roster:
         """The robots as the engine wants them; rows keep their place for ever."""
         return Roster([Robot(record.id, record.attributes) for record in self.robots()])
@@ -120,13 +129,14 @@ class Relational:
             return [(since, until) for since, until in connection.execute(query)]
 
     def start_listening(self, at: int, until: int | None = None) -> int:
-        """Begins a time of listening; `until` where it is over already, as in an import."""
+        """Begins a time of listening; `until` where it is over already, as in an import. Again: the same."""
+        table = schema.listening
         values = {"since": at, "until": at if until is None else until}
+        begun = select(table.c.id).where(*(table.c[name] == value for name, value in values.items()))
         with self._database.writing() as connection:
-            key = connection.execute(insert(schema.listening).values(values)).inserted_primary_key
-        if key is None:
-            raise RuntimeError("the database gave a time of listening no id")
-        return int(key[0])
+            known = connection.scalars(begun).first()
+            added = insert(table).values(values).returning(table.c.id)
+            return int(connection.scalars(added).one() if known is None else known)
 
     def heard_until(self, id_: int, at: int) -> None:
         """The collector was still listening at `at`."""
@@ -177,10 +187,11 @@ class Relational:
     def act(self, id_: int, action: Action, who: str, now: int) -> Alert:
         """A person's action. Raises `UnknownAlertError`, and what `queue.act` raises."""
         with self._database.writing() as connection:
-            alert = alerts.one(connection, id_, to_change=True)
+            alert = alerts.one(connection, id_)
             if alert is None:
                 raise UnknownAlertError(id_)
-            return alerts.save(connection, queue.act(alert, action, who, now))
+            [acted] = alerts.save(connection, [queue.act(alert, action, who, now)])
+            return acted
 
     def wake(self, now: int) -> list[int]:
         """Ends the snoozes that are over; answers the ids of their alerts. Cheap when there are none."""
@@ -189,4 +200,4 @@ class Relational:
                 return []
         with self._database.writing() as connection:
             steps = [queue.wake(alert, now) for alert in alerts.snoozed_until(connection, now)]
-            return [alerts.save(connection, step).id for step in steps if step is not None]
+            return [alert.id for alert in alerts.save(connection, [step for step in steps if step])]

@@ -3,8 +3,8 @@
 import base64
 import binascii
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from sqlalchemy import (
@@ -38,14 +38,9 @@ from rules.engine import Entity, Evidence
 
 State = Literal["open", "closed", "all"]
 Item = TypeVar("Item")
-_COPIED: Final = (
-    "rule",
-    "subsystem",
-    "opened_at",
-    "since",
-    "opened_value",
+_FIXED: Final = ("rule", "subsystem", "opened_at", "since", "opened_value", "threshold")
+_MOVING: Final = (
     "value",
-    "threshold",
     "signal_at",
     "acknowledged_at",
     "acknowledged_by",
@@ -55,6 +50,7 @@ _COPIED: Final = (
     "closed_by",
     "close_note",
 )
+_EVIDENCE: Final = tuple(field.name for field in fields(Evidence))
 
 
 class CursorError(ValueError):
@@ -91,23 +87,22 @@ def page(connection: Connection, query: AlertQuery, after: str | None, limit: in
     return Page(tuple(found[:limit]), _cursor(query.state, found[limit - 1]) if more else None)
 
 
-def one(connection: Connection, id_: int, *, to_change: bool = False) -> Alert | None:
-    """The alert of that id, locked if it is to be changed."""
-    query = select(alerts).where(alerts.c.id == id_)
-    row = connection.execute(query.with_for_update() if to_change else query).one_or_none()
+def one(connection: Connection, id_: int) -> Alert | None:
+    """The alert of that id."""
+    row = connection.execute(select(alerts).where(alerts.c.id == id_)).one_or_none()
     return None if row is None else _alert(row)
 
 
 def open_alerts(connection: Connection) -> list[Alert]:
-    """All open alerts, locked, to be changed."""
-    query = select(alerts).where(alerts.c.work != Work.CLOSED.value).with_for_update()
+    """All open alerts, in the order in which they opened."""
+    query = select(alerts).where(alerts.c.work != Work.CLOSED.value).order_by(alerts.c.id)
     return [_alert(row) for row in connection.execute(query)]
 
 
 def snoozed_until(connection: Connection, now: int) -> list[Alert]:
-    """The alerts whose snooze is over, locked, to be changed."""
+    """The alerts whose snooze is over."""
     query = select(alerts).where(alerts.c.work == Work.SNOOZED.value, alerts.c.snoozed_until <= now)
-    return [_alert(row) for row in connection.execute(query.with_for_update())]
+    return [_alert(row) for row in connection.execute(query.order_by(alerts.c.id))]
 
 
 def count_open(connection: Connection, column: Literal["severity", "entity", "subsystem"]) -> dict[str, int]:
@@ -129,38 +124,42 @@ def history(connection: Connection, id_: int) -> list[Entry]:
     return [Entry(row.at, Kind(row.kind), row.who, row.detail) for row in connection.execute(query)]
 
 
-def add(connection: Connection, step: Step) -> Alert:
-    """Writes a new alert, which gets its id by that, and its first entries."""
-    key = connection.execute(insert(alerts).values(_row(step.alert))).inserted_primary_key
-    if key is None:
-        raise RuntimeError("the database gave a new alert no id")
-    alert = replace(step.alert, id=key[0])
-    report(connection, Step(alert, step.entries))
-    return alert
+def add(connection: Connection, new: Sequence[Alert]) -> list[int]:
+    """Writes new alerts, and answers the ids they got, in the same order and rising."""
+    if not new:
+        return []
+    statement = insert(alerts).returning(alerts.c.id, sort_by_parameter_order=True)
+    return list(connection.scalars(statement, [_row(alert) for alert in new]))
 
 
-def save(connection: Connection, step: Step) -> Alert:
-    """Writes what a step made of an alert, and its entries."""
-    rewrite(connection, [step.alert])
-    report(connection, step)
-    return step.alert
-
-
-def rewrite(connection: Connection, changed: Collection[Alert]) -> None:
-    """Writes alerts as they now are."""
-    rows = [{"changed": alert.id, **_row(alert)} for alert in changed]
+def rewrite(connection: Connection, changed: Sequence[Alert]) -> None:
+    """Writes what can have changed of alerts."""
+    rows = [{"changed": alert.id, **_progress(alert)} for alert in changed]
     if rows:
         connection.execute(update(alerts).where(alerts.c.id == bindparam("changed")), rows)
 
 
-def report(connection: Connection, step: Step) -> None:
-    """Writes the entries of a step."""
+def report(connection: Connection, entries: Iterable[tuple[int, Entry]]) -> None:
+    """Writes entries of the audit trail, each with its alert's id."""
     rows = [
-        {"alert": step.alert.id, "at": e.at, "kind": e.kind.value, "who": e.who, "detail": dict(e.detail)}
-        for e in step.entries
+        {
+            "alert": id_,
+            "at": entry.at,
+            "kind": entry.kind.value,
+            "who": entry.who,
+            "detail": dict(entry.detail),
+        }
+        for id_, entry in entries
     ]
     if rows:
         connection.execute(insert(audit), rows)
+
+
+def save(connection: Connection, steps: Sequence[Step]) -> list[Alert]:
+    """Writes what steps made of alerts, and their entries."""
+    rewrite(connection, [step.alert for step in steps])
+    report(connection, ((step.alert.id, entry) for step in steps for entry in step.entries))
+    return [step.alert for step in steps]
 
 
 def _matching(query: AlertQuery) -> Select[Any]:
@@ -215,7 +214,7 @@ def _beyond(state: State, key: list[int]) -> ColumnElement[bool]:
 
 def _alert(row: Row[Any]) -> Alert:
     values = row._mapping
-    copied = {name: values[name] for name in _COPIED}
+    copied = {name: values[name] for name in (*_FIXED, *_MOVING)}
     reason = values["close_reason"]
     return Alert(
         id=values["id"],
@@ -234,14 +233,24 @@ def _evidence(entry: Mapping[str, Any]) -> Evidence:
 
 
 def _row(alert: Alert) -> dict[str, Any]:
-    copied = {name: getattr(alert, name) for name in _COPIED}
-    return copied | {
+    fixed = {name: getattr(alert, name) for name in _FIXED}
+    return {
+        **fixed,
         "kind": alert.entity.kind,
         "entity": alert.entity.id,
         "severity": alert.severity.value,
         "rank": RANK[alert.severity],
+        "evidence": [{name: getattr(entry, name) for name in _EVIDENCE} for entry in alert.evidence],
+        **_progress(alert),
+    }
+
+
+def _progress(alert: Alert) -> dict[str, Any]:
+    """What changes in an alert's life."""
+    moving = {name: getattr(alert, name) for name in _MOVING}
+    return {
+        **moving,
         "signal": alert.signal.value,
         "work": alert.work.value,
         "close_reason": None if alert.close_reason is None else alert.close_reason.value,
-        "evidence": [asdict(entry) for entry in alert.evidence],
     }

@@ -1,16 +1,13 @@
-"""Opening the database: pragmas, schema, and the two ways to use it."""
+"""Opening the database, and the two ways to use it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import URL, Connection
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
-from collector.relational.schema import VERSION, metadata, schema_version
-
-BUSY_TIMEOUT_MS: Final = 10_000
+from collector.relational import postgresql, sqlite, versions
 
 
 class UnusableDatabaseError(Exception):
@@ -18,72 +15,56 @@ class UnusableDatabaseError(Exception):
 
 
 class Database:
-    """Short transactions over SQLite (WAL) or whatever else the URL names."""
+    """Short transactions over SQLite or PostgreSQL; with `alone`, no other may write as a collector."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, alone: bool = False) -> None:
+        address = _address(url)
+        is_file = address.get_backend_name() == "sqlite"
+        engines = sqlite.engines(address) if is_file else postgresql.engines(address, alone=alone)
+        self._readers, self._writers = engines
         try:
-            self._engine = _connect(url)
             with self.writing() as connection:
-                _migrate(connection)
-        except ArgumentError as error:
-            raise UnusableDatabaseError(f"{url!r} is no database URL: {error}") from None
-        except ImportError as error:
-            raise UnusableDatabaseError(f"{url}: needs the Python package {error.name!r}") from None
+                versions.upgrade(connection)
         except (DatabaseError, OSError) as error:
-            cause = getattr(error, "orig", None) or error
-            passing = isinstance(error, (OperationalError, OSError))
-            remedy = "" if passing else "; put it back from a backup, or move it away to begin anew"
-            raise UnusableDatabaseError(f"{url}: {cause}{remedy}") from None
+            self.close()
+            cause = sqlite.cause(error) if is_file else postgresql.cause(error)
+            raise UnusableDatabaseError(f"{_shown(address)}: {cause}") from None
+        except versions.NewerSchemaError as error:
+            self.close()
+            raise UnusableDatabaseError(f"{_shown(address)}: {error}") from None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view; waits for no writer."""
-        with self._engine.connect().execution_options(reading=True) as connection, connection.begin():
+        with self._readers.begin() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction: all of it or nothing, and one at a time on SQLite."""
-        with self._engine.begin() as connection:
+        """One transaction: all of it or nothing, and one at a time."""
+        with self._writers.begin() as connection:
             yield connection
 
     def close(self) -> None:
         """Gives the connections back."""
-        self._engine.dispose()
+        self._readers.dispose()
+        self._writers.dispose()
 
 
-def _connect(url: str) -> Engine:
-    engine = create_engine(make_url(url), pool_pre_ping=not url.startswith("sqlite"))
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """The driver must not begin transactions on its own: it would begin them too late."""
-    connection.isolation_level = None
-    for pragma in (
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
-        "journal_mode=WAL",
-        "foreign_keys=ON",
-        "synchronous=FULL",
-    ):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    """A writer takes its lock at once: a read lock raised to a write lock may fail, whatever the timeout."""
-    reading = connection.get_execution_options().get("reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
-
-
-def _migrate(connection: Connection) -> None:
-    metadata.create_all(connection)
-    version = connection.scalar(select(schema_version.c.version))
-    if version is None:
-        connection.execute(insert(schema_version).values(version=VERSION))
-    elif version > VERSION:
+def _address(url: str) -> URL:
+    """What cannot be read is not shown either: a password may stand anywhere in it."""
+    try:
+        address = make_url(url)
+        backend = address.get_backend_name()
+    except (ArgumentError, ValueError):
         raise UnusableDatabaseError(
-            f"the database has schema {version}, this version knows {VERSION}; start a newer vitals-collector"
-        )
+            "this is no database URL; write postgresql://user@host/database"
+        ) from None
+    if backend not in ("sqlite", "postgresql"):
+        raise UnusableDatabaseError(f"{backend}://…: is neither SQLite nor PostgreSQL")
+    return address
+
+
+def _shown(address: URL) -> str:
+    """Without a password, which may also stand in the query."""
+    return address.set(query={}).render_as_string(hide_password=True)

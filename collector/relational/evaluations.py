@@ -1,12 +1,13 @@
 """What evaluations of rules leave behind: signals, alerts, their audit trail, and how far they are."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select
 
 from collector import queue
-from collector.queue import Alert, Step
+from collector.queue import Alert, Entry, Step
 from collector.relational import alerts as rows
 from collector.relational.schema import signals, watermarks
 from rules.engine import Evaluation, Event, Reading, Signal, SignalKey, Snapshot
@@ -36,10 +37,17 @@ def commit(connection: Connection, evaluations: Iterable[Evaluation], rules: Rul
 def withdraw_missing(connection: Connection, rules: RuleSet, now: int) -> list[int]:
     """Closes alerts and forgets signals of rules that are no longer in use."""
     gone = [alert for alert in rows.open_alerts(connection) if alert.rule not in rules.by_name]
-    for alert in gone:
-        rows.save(connection, queue.withdraw(alert, now))
+    rows.save(connection, [queue.withdraw(alert, now) for alert in gone])
     connection.execute(delete(signals).where(signals.c.rule.not_in(list(rules.by_name))))
     return [alert.id for alert in gone]
+
+
+@dataclass(eq=False, slots=True)
+class _Draft:
+    """An alert as it will be written, with the entries to add; its id is 0 until it has a row."""
+
+    alert: Alert
+    entries: list[Entry] = field(default_factory=list)
 
 
 class _Ledger:
@@ -49,10 +57,9 @@ class _Ledger:
         self._connection = connection
         self._rules = rules
         self._watermarks = _watermarks(connection)
-        self._open = {_key(alert): alert for alert in rows.open_alerts(connection)}
+        self._open = {_key(alert): _Draft(alert) for alert in rows.open_alerts(connection)}
         self._signals: dict[SignalKey, Signal] = {}
-        self._changed: dict[int, None] = {}
-        self._unwritten: dict[int, Alert] = {}
+        self._changed: dict[_Draft, None] = {}
         self._values: dict[SignalKey, float] = {}
         self._evaluated: dict[str, int] = {}
 
@@ -67,32 +74,41 @@ class _Ledger:
         self._watermarks[evaluation.group] = self._evaluated[evaluation.group] = evaluation.at
 
     def write(self) -> list[int]:
-        """Writes what is not written yet; answers the ids of the alerts that changed."""
+        """Writes all of it; answers the ids of the alerts that changed."""
         for key in list(self._values):
             self._measure(key)
-        rows.rewrite(self._connection, self._unwritten.values())
+        self._write_alerts()
         _replace(self._connection, signals, [_signal_key(key) for key in self._signals], self._signal_rows())
         marks = [{"group": group, "evaluated_until": at} for group, at in self._evaluated.items()]
         _replace(self._connection, watermarks, [{"group": mark["group"]} for mark in marks], marks)
-        return list(self._changed)
+        return [draft.alert.id for draft in self._changed]
+
+    def _write_alerts(self) -> None:
+        """Known ones first: one may have closed, and the next of its rule and entity opened."""
+        new = [draft for draft in self._changed if not draft.alert.id]
+        rows.rewrite(self._connection, [draft.alert for draft in self._changed if draft.alert.id])
+        for draft, id_ in zip(new, rows.add(self._connection, [draft.alert for draft in new]), strict=True):
+            draft.alert = replace(draft.alert, id=id_)
+        entries = ((draft.alert.id, entry) for draft in self._changed for entry in draft.entries)
+        rows.report(self._connection, entries)
 
     def _take_event(self, event: Event) -> None:
         key = (event.rule, event.entity.kind, event.entity.id)
         self._signals[key] = Signal(event.after, event.since)
         self._measure(key)
-        alert = self._open.get(key)
-        if alert is not None:
-            self._keep(queue.follow(alert, event.after, event.at))
+        draft = self._open.get(key)
+        if draft is not None:
+            self._keep(draft, queue.follow(draft.alert, event.after, event.at))
         elif queue.begins(event):
-            opened = rows.add(self._connection, queue.opened(event, self._rules.by_name[event.rule]))
-            self._open[key] = opened
-            self._changed[opened.id] = None
+            step = queue.opened(event, self._rules.by_name[event.rule])
+            draft = self._open[key] = _Draft(step.alert, list(step.entries))
+            self._changed[draft] = None
 
     def _take_reading(self, reading: Reading) -> None:
         """Without data the last value known stays: silence is not zero."""
         key = (reading.rule, reading.entity.kind, reading.entity.id)
-        alert = self._open.get(key)
-        value = None if alert is None else queue.value_in(reading, alert)
+        draft = self._open.get(key)
+        value = None if draft is None else queue.value_in(reading, draft.alert)
         if value is not None:
             self._values[key] = value
 
@@ -100,20 +116,17 @@ class _Ledger:
         """Only the latest value matters, at the end or when the alert itself changes."""
         value = self._values.pop(key, None)
         if value is not None:
-            self._keep(Step(queue.measured(self._open[key], value), ()))
+            draft = self._open[key]
+            self._keep(draft, Step(queue.measured(draft.alert, value), ()))
 
-    def _keep(self, step: Step) -> None:
-        alert = step.alert
-        if alert is self._open[_key(alert)]:
+    def _keep(self, draft: _Draft, step: Step) -> None:
+        if step.alert is draft.alert:
             return
-        rows.report(self._connection, step)
-        self._changed[alert.id] = None
-        if alert.is_open:
-            self._open[_key(alert)] = self._unwritten[alert.id] = alert
-        else:  # at once: the next of its rule and entity may open in this very transaction
-            rows.rewrite(self._connection, [alert])
-            del self._open[_key(alert)]
-            self._unwritten.pop(alert.id, None)
+        draft.alert = step.alert
+        draft.entries += step.entries
+        self._changed[draft] = None
+        if not draft.alert.is_open:
+            del self._open[_key(draft.alert)]
 
     def _signal_rows(self) -> _Rows:
         """Signals at rest need no row."""

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
 
-from collector.relational.schema import robots
+from collector.relational.schema import revisions, robots
+from collector.relational.versions import ROSTER
 
 
 class Lifecycle(StrEnum):
@@ -103,8 +104,11 @@ def import_robots(connection: Connection, records: Sequence[RobotRecord]) -> Imp
     changed = [record for record in last.values() if record.id in known and known[record.id] != record]
     if added:
         connection.execute(insert(robots), [_row(record) for record in added])
-    for record in changed:
-        connection.execute(update(robots).where(robots.c.id == record.id).values(_row(record)))
+    if changed:
+        by_id = update(robots).where(robots.c.id == bindparam("known"))
+        connection.execute(by_id, [{"known": record.id, **_row(record)} for record in changed])
+    if added or changed:
+        _revise(connection)
     return ImportResult(len(added), len(changed), len(last) - len(added) - len(changed))
 
 
@@ -115,7 +119,19 @@ def claim_unknown(connection: Connection, ids: Collection[str]) -> list[str]:
     if new:
         rows = [_row(RobotRecord(id_, Lifecycle.UNCLAIMED)) for id_ in new]
         connection.execute(insert(robots), rows)
+        _revise(connection)
     return new
+
+
+def revision(connection: Connection) -> int:
+    """How often the roster was changed."""
+    return int(connection.scalars(select(revisions.c.value).where(revisions.c.name == ROSTER)).one())
+
+
+def _revise(connection: Connection) -> None:
+    """In the transaction of the change itself."""
+    ours = revisions.c.name == ROSTER
+    connection.execute(update(revisions).where(ours).values(value=revisions.c.value + 1))
 
 
 def _in_order() -> Select[Any]:

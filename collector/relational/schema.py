@@ -1,24 +1,47 @@
 """The tables, for SQLite and PostgreSQL alike. Times are ms UTC."""
 
-from typing import Final
+import re
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Dialect,
     Float,
     ForeignKey,
     Index,
     Integer,
     MetaData,
     SmallInteger,
-    String,
     Table,
     Text,
+    TypeDecorator,
     text,
 )
 
-VERSION: Final = 1
+VERSION: Final = 2
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+
+
+class Plain(TypeDecorator[str]):
+    """Text that is the same in every database: ordered by code point, and of characters that all can hold.
+
+    PostgreSQL holds no NUL, and none holds half a surrogate pair: `�` stands for them.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """SQLite orders by code point anyway; PostgreSQL as its database was made."""
+        return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - its form
+        """The text as it can be stored, or looked for."""
+        return None if value is None else _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+
+
 metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only in an INTEGER key
 
@@ -28,12 +51,19 @@ robots = Table(
     "robots",
     metadata,
     Column("position", _Id, primary_key=True),  # the robot's row in the engine's columns; never reused
-    Column("id", String(64), nullable=False, unique=True),
-    Column("lifecycle", String(16), nullable=False),
-    *(Column(name, Text) for name in ("name", "customer", "site", "industry", "scene", "model", "tz")),
-    Column("installed_on", String(10)),
+    Column("id", Plain, nullable=False, unique=True),
+    Column("lifecycle", Plain, nullable=False),
+    *(Column(name, Plain) for name in ("name", "customer", "site", "industry", "scene", "model", "tz")),
+    Column("installed_on", Plain),
     Column("extra", JSON, nullable=False),
     sqlite_autoincrement=True,
+)
+
+revisions = Table(  # how often something was changed, for those who follow it
+    "revisions",
+    metadata,
+    Column("name", Plain, primary_key=True),
+    Column("value", BigInteger, nullable=False),
 )
 
 listening = Table(
@@ -47,17 +77,17 @@ listening = Table(
 signals = Table(
     "signals",
     metadata,
-    Column("rule", String(256), primary_key=True),
-    Column("kind", String(16), primary_key=True),
-    Column("entity", String(256), primary_key=True),
-    Column("state", String(16), nullable=False),
+    Column("rule", Plain, primary_key=True),
+    Column("kind", Plain, primary_key=True),
+    Column("entity", Plain, primary_key=True),
+    Column("state", Plain, nullable=False),
     Column("since", BigInteger, nullable=False),
 )
 
 watermarks = Table(
     "watermarks",
     metadata,
-    Column("group", String(256), primary_key=True),
+    Column("group", Plain, primary_key=True),
     Column("evaluated_until", BigInteger, nullable=False),
 )
 
@@ -65,29 +95,29 @@ alerts = Table(
     "alerts",
     metadata,
     Column("id", _Id, primary_key=True),
-    Column("rule", String(256), nullable=False),
-    Column("kind", String(16), nullable=False),
-    Column("entity", String(256), nullable=False),
-    Column("severity", String(16), nullable=False),
+    Column("rule", Plain, nullable=False),
+    Column("kind", Plain, nullable=False),
+    Column("entity", Plain, nullable=False),
+    Column("severity", Plain, nullable=False),
     Column("rank", SmallInteger, nullable=False),
-    Column("subsystem", String(64), nullable=False),
+    Column("subsystem", Plain, nullable=False),
     Column("opened_at", BigInteger, nullable=False),
     Column("since", BigInteger, nullable=False),
     Column("opened_value", Float),
     Column("value", Float),
     Column("threshold", Float),
     Column("evidence", JSON, nullable=False),
-    Column("signal", String(16), nullable=False),
+    Column("signal", Plain, nullable=False),
     Column("signal_at", BigInteger, nullable=False),
-    Column("work", String(16), nullable=False),
+    Column("work", Plain, nullable=False),
     Column("acknowledged_at", BigInteger),
-    Column("acknowledged_by", Text),
+    Column("acknowledged_by", Plain),
     Column("snoozed_until", BigInteger),
-    Column("snooze_reason", Text),
+    Column("snooze_reason", Plain),
     Column("closed_at", BigInteger),
-    Column("closed_by", Text),
-    Column("close_reason", String(32)),
-    Column("close_note", Text),
+    Column("closed_by", Plain),
+    Column("close_reason", Plain),
+    Column("close_note", Plain),
     sqlite_autoincrement=True,
 )
 _open = text("work != 'closed'")
@@ -110,8 +140,8 @@ audit = Table(
     Column("id", _Id, primary_key=True),
     Column("alert", _Id, ForeignKey("alerts.id"), nullable=False, index=True),
     Column("at", BigInteger, nullable=False),
-    Column("kind", String(16), nullable=False),
-    Column("who", Text, nullable=False),
+    Column("kind", Plain, nullable=False),
+    Column("who", Plain, nullable=False),
     Column("detail", JSON, nullable=False),
     sqlite_autoincrement=True,
 )

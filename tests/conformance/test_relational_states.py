@@ -1,11 +1,8 @@
-"""Random fleets, people, nights and crashes over a real SQLite: what the queue promises always holds."""
-
-import tempfile
-from pathlib import Path
+"""Random fleets, people, nights and crashes over each database: what the queue promises always holds."""
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from collector.queue import (
     Acknowledge,
@@ -23,6 +20,7 @@ from collector.relational import AlertQuery, Relational
 from rules.engine import Evaluation
 from rules.lifecycle import State
 from tests.collector.evaluations import HOUR, RULES, Signals, evaluation, measured
+from tests.conformance.databases import Fresh
 
 START = 1_800_000_000_000
 ROBOTS = st.sampled_from(["r1", "r2"])
@@ -40,19 +38,17 @@ NEXT = {
 class Queue(RuleBasedStateMachine):
     """Signals move as the engine moves them; people do what they like; the process may die in between."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
         super().__init__()
-        self._folder = tempfile.TemporaryDirectory()
-        self._url = f"sqlite:///{Path(self._folder.name) / 'q.sqlite'}"
+        self._url = url
         self.database = Relational(self._url)
         self.signals = Signals()
         self.now = START
         self.evaluations: list[Evaluation] = []
 
     def teardown(self) -> None:
-        """Leaves nothing on disk."""
+        """Gives the connections back."""
         self.database.close()
-        self._folder.cleanup()
 
     @rule(name=NAMES, robot=ROBOTS, choice=st.integers(0, 2), value=st.none() | st.integers(0, 9))
     def signal_changes(self, name: str, robot: str, choice: int, value: int | None) -> None:
@@ -157,7 +153,12 @@ def _work(trail: list[Entry]) -> Work:
     return work
 
 
-Queue.TestCase.settings = settings(
-    max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-TestQueue = Queue.TestCase
+def test_whatever_happens(fresh: Fresh) -> None:
+    """Random stories, each in a database of its own."""
+
+    class Story(Queue):
+        def __init__(self) -> None:
+            super().__init__(fresh())
+
+    patient = settings(max_examples=20, stateful_step_count=25, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(Story, settings=patient)

@@ -1,7 +1,5 @@
 """Engine and database together: what is committed is what the engine holds, and a restart goes on from it."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -10,6 +8,7 @@ from collector.relational import AlertQuery, Relational, RobotRecord
 from rules.batch import Batch
 from rules.engine import Engine, Evaluation
 from tests.collector.evaluations import RULES
+from tests.conformance.databases import Fresh
 
 MINUTE = 60_000
 START = 1_800_000_000_000 // MINUTE * MINUTE
@@ -48,21 +47,22 @@ def engine(relational: Relational) -> Engine:
 
 
 @pytest.mark.parametrize("crash_at", [3, 60, 390])
-def test_a_restart_goes_on_where_it_was(tmp_path: Path, crash_at: int) -> None:
+def test_a_restart_goes_on_where_it_was(fresh: Fresh, crash_at: int) -> None:
     """With a crash the same events, signals and alerts come as without."""
     outcomes = []
-    for name, crashes in [("whole", []), ("crashed", [crash_at])]:
-        relational = Relational(f"sqlite:///{tmp_path / name}.sqlite")
+    for crashes in ([], [crash_at]):
+        relational = Relational(fresh())
         relational.import_robots([RobotRecord("r1"), RobotRecord("r2")])
         events = []
         begin = 0
         for end in [*crashes, 400]:
-            fresh = engine(relational)
-            fresh.restore(relational.snapshot())
+            resumed = engine(relational)
+            resumed.restore(relational.snapshot())
             for number in range(begin):
-                fresh.feed(batch(number))
-            events += [event for done in run(relational, range(begin, end), fresh) for event in done.events]
-            assert relational.snapshot() == fresh.snapshot()
+                resumed.feed(batch(number))
+            done = run(relational, range(begin, end), resumed)
+            events += [event for evaluation in done for event in evaluation.events]
+            assert relational.snapshot() == resumed.snapshot()
             begin = end
         outcomes.append((events, relational.alerts(AlertQuery(state="all")).items))
         relational.close()

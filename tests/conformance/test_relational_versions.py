@@ -1,0 +1,95 @@
+"""Databases of other versions, and what is no database of ours at all."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from collector.queue import Kind
+from collector.relational import AlertQuery, Relational, RobotRecord, UnusableDatabaseError
+from collector.relational.database import Database
+from collector.relational.schema import VERSION, schema_version
+from rules.lifecycle import State
+
+OLD = Path(__file__).with_name("relational_v1.sql")
+T = 1_800_000_000_000
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> str:
+    """A database that the first version made."""
+    raw = sqlite3.connect(tmp_path / "collector.sqlite")
+    raw.executescript(OLD.read_text())
+    raw.close()
+    return f"sqlite:///{tmp_path / 'collector.sqlite'}"
+
+
+def test_the_first_versions_database_goes_on(old: str) -> None:
+    """Roster, alerts, history, signals and listening are there, and the roster's changes are counted."""
+    relational = Relational(old)
+    assert relational.roster().ids == ("r1", "r2")
+    assert relational.robot("r1") == RobotRecord("r1", name="小明", customer="ACME", extra={"floor": 3.0})
+    alerts = relational.alerts(AlertQuery(state="all")).items
+    assert [(alert.id, alert.entity.id, alert.work.value) for alert in alerts] == [
+        (2, "r2", "new"),
+        (1, "r1", "acknowledged"),
+    ]
+    assert [entry.kind for entry in relational.history(1)] == [Kind.OPENED, Kind.ACKNOWLEDGED]
+    assert {signal.state for signal in relational.snapshot().signals.values()} == {State.FIRING}
+    assert relational.snapshot().watermarks == {"health": T}
+    assert relational.listening() == [(T - 5, T)]
+    revision = relational.roster_revision()
+    relational.import_robots([RobotRecord("r3")])
+    assert relational.roster_revision() > revision
+    assert relational.roster().ids == ("r1", "r2", "r3")
+    relational.close()
+
+
+def test_it_is_brought_up_to_date_once(old: str) -> None:
+    """What was counted since stays when it is opened again."""
+    for number in range(3):
+        relational = Relational(old)
+        relational.import_robots([RobotRecord(f"new{number}")])
+        assert relational.roster_revision() == number + 1
+        relational.close()
+
+
+def test_a_newer_database_is_refused(url: str) -> None:
+    """One line says so; an older collector changes nothing in it."""
+    raw = Database(url)
+    with raw.writing() as connection:
+        connection.execute(update(schema_version).values(version=VERSION + 1))
+    for _ in range(2):
+        with pytest.raises(
+            UnusableDatabaseError, match=f"has schema {VERSION + 1}.*start a newer"
+        ) as refused:
+            Relational(url)
+        assert "\n" not in str(refused.value)
+    raw.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("no url", "no database URL"),
+        ("postgresql://me:secret2/x", "no database URL"),
+        ("sqlite:////no/such/folder/x.sqlite", "unable to open"),
+        ("mysql://me:secret@h/x", "neither SQLite nor PostgreSQL"),
+    ],
+)
+def test_a_database_that_cannot_be_opened(url: str, message: str) -> None:
+    """One line says which, and why, and repeats no password."""
+    with pytest.raises(UnusableDatabaseError, match=message) as refused:
+        Relational(url)
+    assert "\n" not in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    """It is refused, not overwritten."""
+    path = tmp_path / "collector.sqlite"
+    path.write_bytes(b"these are somebody's notes, not a database" * 100)
+    with pytest.raises(UnusableDatabaseError, match="not a database"):
+        Relational(f"sqlite:///{path}")
+    assert path.read_bytes().startswith(b"these are")
