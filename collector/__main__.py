@@ -12,20 +12,31 @@ from pathlib import Path
 import structlog
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from sqlalchemy.exc import SQLAlchemyError
 
 from agent.catalogue import CatalogueError
 from agent.wire import is_fleet
 from collector import assembly, evaluation, roster, transfer
 from collector.assembly import Opened
-from collector.config import Config, ConfigError, Evaluation, Tls, parse_broker, parse_http
+from collector.config import (
+    Config,
+    ConfigError,
+    Evaluation,
+    Tls,
+    parse_age,
+    parse_broker,
+    parse_database,
+    parse_http,
+)
 from collector.folder import Folder, FolderError
 from collector.http.server import AddressError
 from collector.relational import Relational, UnusableDatabaseError
-from collector.stores import StoreError
+from collector.stores import Retention, StoreError
+from collector.stores.address import StoreAddressError, parse_store
 from rules.load import RuleErrors
 from rules.recording import RecordingError
 
-_USED_WRONGLY = (ConfigError, AddressError, FolderError, CatalogueError)
+_USED_WRONGLY = (ConfigError, AddressError, FolderError, CatalogueError, StoreAddressError)
 _WRONG = (
     UnusableDatabaseError,
     StoreError,
@@ -51,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _refuse(error, 2)
     except _WRONG as error:
         return _refuse(error, 1)
+    except SQLAlchemyError as error:
+        return _refuse(_lost(error), 1)
     except ExceptionGroup as group:
         return _refuse(*_first(group))
     except KeyboardInterrupt:
@@ -63,9 +76,17 @@ def _refuse(error: BaseException, status: int) -> int:
     return status
 
 
+def _lost(error: SQLAlchemyError) -> UnusableDatabaseError:
+    """The database was there, and then failed; what was committed is safe."""
+    cause = str(getattr(error, "orig", None) or error).partition("\n")[0]
+    return UnusableDatabaseError(f"the database failed: {cause}; when it is well, run the same command again")
+
+
 def _first(group: ExceptionGroup[Exception]) -> tuple[BaseException, int]:
     """The cause that ended all tasks; one that nobody foresaw is shown whole in the log."""
     error = group.exceptions[0]
+    if isinstance(error, SQLAlchemyError):
+        return _lost(error), 1
     if not isinstance(error, _WRONG):
         structlog.get_logger().error("the collector failed", exc_info=error)
     return error, 1
@@ -81,6 +102,9 @@ def _run(arguments: argparse.Namespace) -> int:
         http=parse_http(arguments.http),
         evaluation=_evaluation(arguments),
         tls=Tls(arguments.ca, arguments.cert, arguments.key),
+        database=_database(arguments),
+        retention=_retention(arguments),
+        store=parse_store(arguments.store),
     )
 
     def ready(url: str, parts: Opened) -> None:
@@ -94,6 +118,10 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _database(arguments: argparse.Namespace) -> str | None:
+    return None if arguments.database is None else parse_database(arguments.database)
+
+
 def _evaluation(arguments: argparse.Namespace) -> Evaluation:
     if not 1 <= arguments.eval_delay <= 3600:
         raise ConfigError(f"--eval-delay {arguments.eval_delay:g}: use 1 to 3600 seconds")
@@ -101,8 +129,17 @@ def _evaluation(arguments: argparse.Namespace) -> Evaluation:
     return Evaluation(tuple(arguments.rules), tuple(arguments.catalogue), delay_ms)
 
 
+def _retention(arguments: argparse.Namespace) -> Retention:
+    return Retention(
+        samples_ms=parse_age("--keep-samples", arguments.keep_samples),
+        hours_ms=parse_age("--keep-hours", arguments.keep_hours),
+        days_ms=parse_age("--keep-days", arguments.keep_days),
+    )
+
+
 def _export(arguments: argparse.Namespace) -> int:
-    transfer.export_recording(Folder(arguments.data), arguments.out)
+    store = parse_store(arguments.store)
+    transfer.export_recording(Folder(arguments.data), arguments.out, _database(arguments), store)
     size = arguments.out.stat().st_size
     if arguments.json:
         print(json.dumps({"file": str(arguments.out), "bytes": size}))
@@ -114,7 +151,12 @@ def _export(arguments: argparse.Namespace) -> int:
 def _import(arguments: argparse.Namespace) -> int:
     with _progress(f"Importing {arguments.file.name}") as progress:
         outcome = transfer.import_recording(
-            arguments.file, Folder(arguments.data), _evaluation(arguments), progress
+            arguments.file,
+            Folder(arguments.data),
+            _evaluation(arguments),
+            progress,
+            _database(arguments),
+            parse_store(arguments.store),
         )
     taken = outcome.imported
     if arguments.json:
@@ -140,9 +182,7 @@ def _roster_import(arguments: argparse.Namespace) -> int:
             "nothing was imported; correct these rows, or add --skip-bad to leave them out", file=sys.stderr
         )
         return 1
-    folder = Folder(arguments.data)
-    folder.create()
-    with closing(Relational(folder.database)) as relational:
+    with closing(Relational(_database(arguments) or _own_database(arguments.data))) as relational:
         result = relational.import_robots(reading.robots)
     if arguments.json:
         counts = {"added": result.added, "changed": result.changed, "unchanged": result.unchanged}
@@ -150,6 +190,12 @@ def _roster_import(arguments: argparse.Namespace) -> int:
     else:
         print(f"{result.added} robots added, {result.changed} changed, {result.unchanged} as they were")
     return 1 if reading.problems else 0
+
+
+def _own_database(data: Path) -> str:
+    folder = Folder(data)
+    folder.create()
+    return folder.database
 
 
 @contextmanager
@@ -215,20 +261,30 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     example = "run --data data --mqtt mqtt://127.0.0.1:1883 --fleet main --http 127.0.0.1:8080"
     run = _command(commands, "run", "run the collector, with console and API", example)
     _add_data(run)
+    _add_store(run)
     run.add_argument("--mqtt", required=True, metavar="URL", help="the broker: mqtt://host:1883, mqtts://…")
     run.add_argument("--fleet", required=True, metavar="NAME", help="the fleet that the agents name")
     run.add_argument("--http", default="127.0.0.1:8080", metavar="HOST:PORT", help="default %(default)s")
     _add_rules(run)
+    _add_retention(run)
     run.add_argument("--ca", type=Path, metavar="FILE", help="the broker's CA, for mqtts://")
     run.add_argument("--cert", type=Path, metavar="FILE", help="our certificate, for mqtts://")
     run.add_argument("--key", type=Path, metavar="FILE", help="its key")
     run.set_defaults(run=_run)
 
 
+def _add_retention(run: argparse.ArgumentParser) -> None:
+    kept = (("samples", "400d"), ("hours", "1098d"), ("days", "forever"))
+    for name, default in kept:
+        about = f"how long {name} are kept, in days or forever; default %(default)s"
+        run.add_argument(f"--keep-{name}", default=default, metavar="AGE", help=about)
+
+
 def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     about = "write everything stored as a recording; the collector may be running"
     export = _command(commands, "export", about, "export --data data --out fleet.parquet")
     _add_data(export)
+    _add_store(export)
     export.add_argument("--out", required=True, type=Path, metavar="FILE.parquet")
     export.add_argument("--json", action="store_true", help="report as JSON")
     export.set_defaults(run=_export)
@@ -239,6 +295,7 @@ def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     import_ = _command(commands, "import", about, "import fleet.parquet --data data")
     import_.add_argument("file", type=Path, metavar="FILE.parquet")
     _add_data(import_)
+    _add_store(import_)
     _add_rules(import_)
     import_.add_argument("--json", action="store_true", help="report as JSON")
     import_.set_defaults(run=_import)
@@ -259,6 +316,21 @@ def _add_roster(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _add_data(parser: argparse.ArgumentParser) -> None:
     default = Path("data")
     parser.add_argument("--data", type=Path, default=default, metavar="DIR", help="default: %(default)s")
+    parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="PostgreSQL for roster and alerts, postgresql://user@host/db; default: SQLite in --data",
+    )
+
+
+def _add_store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--store",
+        default="duckdb",
+        metavar="URL",
+        help="where samples are: duckdb (in --data), victoriametrics://host:8428, "
+        "influxdb://host:8086/ORG/BUCKET (token: INFLUXDB_TOKEN); default %(default)s",
+    )
 
 
 def _add_rules(parser: argparse.ArgumentParser) -> None:

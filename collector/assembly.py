@@ -12,7 +12,6 @@ from pathlib import Path
 
 from agent import catalogue as catalogues
 from agent.catalogue import Catalogue
-from collector import pipeline
 from collector.conditions import Conditions
 from collector.config import Config, ConfigError, Evaluation, tls_context
 from collector.evaluation import Evaluator, settled_until
@@ -20,15 +19,18 @@ from collector.folder import Folder
 from collector.http import app, server
 from collector.http.changes import Changes
 from collector.http.services import Services
-from collector.ingest import Incoming, Ingest, Parts
+from collector.inbox import Inbox
+from collector.ingest import Ingest, Parts
 from collector.intake import Intake
 from collector.listening import Listening
 from collector.mqtt import Link
+from collector.pipeline import Pipeline, clock
 from collector.presence import Fleet
 from collector.receipts import Receipts
 from collector.relational import Relational
-from collector.stores import Store
-from collector.stores.duckdb import DuckStore
+from collector.stores import Rows, Store
+from collector.stores.address import EMBEDDED, StoreAddress
+from collector.stores.opening import open_store
 from collector.telemetry import Telemetry
 from rules import load
 from rules.rule import RuleSet
@@ -51,22 +53,24 @@ class Opened:
     def evaluator(self) -> Evaluator:
         """The rules, where the last evaluation left off; `resume` brings them up to date."""
         self.relational.claim_unknown(sorted({robot for robot, _ in self.store.watermarks()}))
-        self.relational.withdraw_missing(self.rules, pipeline.clock())
+        self.relational.withdraw_missing(self.rules, clock())
         return Evaluator(
             self.rules, self.relational, self.changes, self.telemetry, self.conditions, self.eval_delay_ms
         )
 
 
 @contextmanager
-def opened(folder: Folder, evaluation: Evaluation) -> Iterator[Opened]:
-    """Opens a data folder for one process alone; without rule files, the shipped packs are used."""
+def opened(
+    folder: Folder, evaluation: Evaluation, database: str | None = None, address: StoreAddress = EMBEDDED
+) -> Iterator[Opened]:
+    """Opens folder and databases for one process alone; without rule files, the shipped packs are used."""
     catalogue = catalogues.load(*evaluation.catalogues)
     rules = load.load(_rule_files(evaluation), catalogue)
     folder.create()
     with (
         folder.locked(),
-        closing(DuckStore(folder.samples, catalogue)) as store,
-        closing(Relational(folder.database)) as relational,
+        closing(open_store(address, folder.path, catalogue)) as store,
+        closing(Relational(database or folder.database, alone=True)) as relational,
     ):
         yield Opened(folder, catalogue, rules, store, relational, evaluation.delay_ms)
 
@@ -83,7 +87,7 @@ def run(config: Config, ready: Callable[[str, Opened], None]) -> None:
     """Runs a collector until SIGTERM or SIGINT; `ready` is told the address once it serves."""
     tls = tls_context(config.broker, config.tls)
     with (
-        opened(Folder(config.data), config.evaluation) as parts,
+        opened(Folder(config.data), config.evaluation, config.database, config.store) as parts,
         server.listen(config.http.host, config.http.port) as listening,
     ):
         evaluator = parts.evaluator()
@@ -102,14 +106,21 @@ async def _run(
     ready: Callable[[], None],
 ) -> None:
     stopping = _stop_on_signals()
-    fleet = _remembered(parts.store, parts.relational)
+    fleet = _remembered(parts.store, parts.relational, parts.catalogue)
     web = app.create(_services(parts, fleet))
-    inbox: asyncio.Queue[Incoming] = asyncio.Queue(pipeline.INBOX)
-    link = Link(config.broker, tls, config.fleet, inbox, parts.conditions, pipeline.clock)
-    ingest = _ingest(parts, evaluator, fleet, stopping.is_set)
+    inbox = Inbox()
+    pipeline = Pipeline(
+        link=Link(config.broker, tls, config.fleet, inbox, parts.conditions, parts.telemetry, clock),
+        inbox=inbox,
+        ingest=_ingest(parts, evaluator, fleet, stopping.is_set),
+        store=parts.store,
+        retention=config.retention,
+        telemetry=parts.telemetry,
+        conditions=parts.conditions,
+    )
     serving = server.serve(web, parts.changes, listening)
     ready()
-    await pipeline.run(link, inbox, ingest, parts.telemetry, serving, stopping)
+    await pipeline.run(serving, stopping)
 
 
 def _services(parts: Opened, fleet: Fleet) -> Services:
@@ -122,7 +133,7 @@ def _services(parts: Opened, fleet: Fleet) -> Services:
         changes=parts.changes,
         telemetry=parts.telemetry,
         health=parts.conditions.health,
-        clock=pipeline.clock,
+        clock=clock,
         scratch=parts.folder.path,
     )
 
@@ -149,10 +160,10 @@ def _ingest(parts: Opened, evaluator: Evaluator, fleet: Fleet, giving_up: Callab
     )
 
 
-def _remembered(store: Store, relational: Relational) -> Fleet:
+def _remembered(store: Store, relational: Relational, catalogue: Catalogue) -> Fleet:
     """The fleet as the store knows it."""
     fleet = Fleet(listened=relational.listening())
-    fleet.stored(store.newest())
+    fleet.stored(Rows.of(store.newest(), catalogue))
     for robot, lost in store.losses().items():
         fleet.declared_lost(robot, lost.get("dropped", 0))
         fleet.declared_refused(robot, lost.get("refused", 0))

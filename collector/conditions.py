@@ -24,7 +24,8 @@ class Conditions:
         """All parts together: well if each of them is."""
         with self._lock:
             said = dict(self._said)
-        return Health(all(ok for ok, _ in said.values()), {part: text for part, (_, text) in said.items()})
+        ill = frozenset(part for part, (ok, _) in said.items() if not ok)
+        return Health(not ill, {part: text for part, (_, text) in said.items()}, ill)
 
     def _say(self, part: str, ok: bool, text: str) -> None:
         with self._lock:

@@ -1,12 +1,16 @@
 """What a collector needs to know, checked value by value."""
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from collector.stores import DAY_MS, Retention
+from collector.stores.address import EMBEDDED, StoreAddress
+
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+_DATABASE: Final = "write postgresql://user@host/database"
 
 
 class ConfigError(ValueError):
@@ -74,6 +78,9 @@ class Config:
     http: HttpAddress
     evaluation: Evaluation = Evaluation()
     tls: Tls = Tls()
+    database: str | None = None  # None: SQLite in the data folder
+    retention: Retention = field(default_factory=Retention)
+    store: StoreAddress = EMBEDDED
 
 
 def parse_broker(url: str) -> BrokerAddress:
@@ -94,6 +101,38 @@ def parse_broker(url: str) -> BrokerAddress:
         user=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
     )
+
+
+def parse_database(url: str) -> str:
+    """`postgresql://user@host[:port]/database`, as libpq takes it.
+
+    Raises `ConfigError`, which shows nothing that may be part of a password.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("postgresql", "postgres") or not rest:
+        shown = f"{scheme}://…" if rest else "the value"
+        raise ConfigError(f"--database: {shown} is no PostgreSQL URL; {_DATABASE}")
+    try:
+        parts = urlsplit(url)
+        readable = parts.netloc.count("@") < 2 and not parts.fragment and parts.port != 0
+    except ValueError:
+        readable = False
+    if not readable:
+        special = "in a password write %40 for @, %2F for /, %23 for #"
+        raise ConfigError(f"--database: this is no PostgreSQL URL; {_DATABASE}; {special}")
+    if not parts.path.strip("/"):
+        raise ConfigError(f"--database: the URL names no database; {_DATABASE}")
+    return f"postgresql://{rest}"
+
+
+def parse_age(flag: str, text: str) -> int | None:
+    """`400d` in ms; None for `forever`. Raises `ConfigError`."""
+    if text == "forever":
+        return None
+    days = text.removesuffix("d")
+    if not days.isdecimal() or not text.endswith("d") or not 1 <= int(days) <= 36_500:
+        raise ConfigError(f"{flag} {text!r} is no age; write days, such as 400d, or forever")
+    return int(days) * DAY_MS
 
 
 def parse_http(text: str) -> HttpAddress:

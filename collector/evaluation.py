@@ -9,7 +9,7 @@ Evaluations that could not be written are kept and written with the next ones: t
 them. If the process dies before, the next one evaluates them again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import numpy as np
@@ -19,7 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from collector.conditions import Conditions
 from collector.http.changes import Changes
 from collector.relational import Relational
-from collector.stores import Store, StoredSample
+from collector.stores import Rows, Store
+from collector.stores.rows import MISSING, Floats
 from collector.telemetry import Telemetry
 from rules.batch import Batch
 from rules.engine import Engine, Evaluation
@@ -85,10 +86,10 @@ class Evaluator:
         """The collector was listening in that time."""
         self._engine.listened(since, until)
 
-    def take(self, samples: Sequence[StoredSample], committed_at: int) -> None:
+    def take(self, rows: Rows, committed_at: int) -> None:
         """Samples were committed; their robots are in the roster."""
         self._evaluate(committed_at - 1)
-        self._engine.feed(batch_of(samples, committed_at, self.roster, self._rules.metrics))
+        self._engine.feed(batch_of(rows, committed_at, self.roster, self._rules.metrics))
 
     def advance(self, now: int) -> None:
         """Evaluates what is due by now. Nothing may be committed at or before `now` after this."""
@@ -139,20 +140,25 @@ def settled_until(relational: Relational, eval_delay_ms: int) -> int:
     return 0 if evaluated is None else evaluated + eval_delay_ms
 
 
-def batch_of(
-    samples: Sequence[StoredSample], committed_at: int, roster: Roster, metrics: Iterable[str]
-) -> Batch:
-    """Samples as the engine takes them, in the order in which the store would give them back."""
-    ordered = sorted(samples, key=lambda sample: (sample.robot, sample.seq))
-    values = [{**sample.counters, **sample.gauges} for sample in ordered]
+def batch_of(rows: Rows, committed_at: int, roster: Roster, metrics: Iterable[str]) -> Batch:
+    """Samples as the engine takes them; those of a robot in the order in which the store gives them back."""
+    order = np.argsort(rows.seq, kind="stable")
+    listed = order.tolist()
     return Batch(
         committed_at=committed_at,
-        robot=np.array([roster.index(sample.robot) for sample in ordered], dtype=np.int32),
-        epoch=[sample.epoch for sample in ordered],
-        seq=np.array([sample.seq for sample in ordered], dtype=np.int64),
-        t=np.array([sample.t for sample in ordered], dtype=np.int64),
-        values={
-            name: np.array([value.get(name, np.nan) for value in values], dtype=np.float64)
-            for name in metrics
-        },
+        robot=np.array([roster.index(rows.robot[at]) for at in listed], dtype=np.int32),
+        epoch=[rows.epoch[at] for at in listed],
+        seq=rows.seq[order],
+        t=rows.t[order],
+        values={name: _values(rows, name)[order] for name in metrics},
     )
+
+
+def _values(rows: Rows, name: str) -> Floats:
+    """A metric's column, NaN where a sample has none."""
+    if name in rows.gauges:
+        return rows.gauges[name]
+    counter = rows.counters.get(name)
+    if counter is None:
+        return np.full(len(rows), np.nan)
+    return np.where(counter == MISSING, np.nan, counter)

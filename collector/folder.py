@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from collector.stores.opening import begun_with
+
 
 class FolderError(Exception):
     """The data folder cannot be used; the message says why."""
@@ -28,18 +30,18 @@ class Folder:
 
     @property
     def samples(self) -> Path:
-        """The store of samples."""
+        """The store of samples, where it is a file."""
         return self.path / "samples.duckdb"
 
     @property
     def database(self) -> str:
-        """URL of the relational part."""
+        """URL of the relational part, unless another is given."""
         return f"sqlite:///{self.path / 'collector.sqlite'}"
 
     @property
     def exists(self) -> bool:
         """Whether a collector was ever run here."""
-        return self.samples.exists()
+        return begun_with(self.path) is not None
 
     def create(self) -> None:
         """Makes the folder. Raises `FolderError`."""

@@ -5,21 +5,26 @@ All of it runs in one thread. A message that breaks the contract is counted and 
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+import msgspec
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
 from agent import wire
 from collector.conditions import Conditions
 from collector.evaluation import Evaluator
 from collector.http.changes import Changes
-from collector.intake import Accepted, Intake
+from collector.inbox import Arrived, Connected, Disconnected, Incoming
+from collector.intake import Accepted, Collected, Intake, Refusal
 from collector.limited import Limited
 from collector.listening import Listening
-from collector.presence import Fleet, Presence
+from collector.presence import PRESENCES, Fleet
 from collector.receipts import Receipt, Receipts
 from collector.relational import Relational
 from collector.stores import Commit, Store, StoreError
@@ -28,35 +33,9 @@ from collector.telemetry import Telemetry
 LOOK_ROUND_MS: Final = 3_000
 RETRY_S: Final = 1.0
 MAX_UNKNOWN: Final = 1_000
+DEAF_MS: Final = 2_000
 log = structlog.get_logger()
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A message from the broker."""
-
-    topic: str
-    payload: bytes
-    at: int
-    retained: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """From now on the broker gives us everything."""
-
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Disconnected:
-    """The broker gives us nothing any more."""
-
-    at: int
-
-
-Incoming = Arrived | Connected | Disconnected
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +54,13 @@ class Parts:
     conditions: Conditions
 
 
+class _Message(msgspec.Struct, frozen=True, gc=False):
+    """A message that keeps the contract, and how it came."""
+
+    received: wire.Received
+    arrived: Arrived
+
+
 class Ingest:
     """Takes what arrived, commits it, evaluates, and says which receipts are due."""
 
@@ -84,65 +70,90 @@ class Ingest:
         self._giving_up = giving_up
         self._limited = Limited()
         self._unknown: Counter[str] = Counter()
+        self._received: Counter[str] = Counter()  # messages of this round, by channel
         self._looked_at = 0
-        self._presence: dict[str, Presence] = {}
+        self._roster_revision = -1
+        self._online: NDArray[np.int8] = np.empty(0, dtype=np.int8)
 
     def process(self, incoming: Sequence[Incoming], now: int) -> list[Receipt]:
         """One round: everything that arrived is committed and evaluated when it returns."""
         self._now = max(now, self._now + 1)
-        accepted = [taken for event in incoming if (taken := self._take(event)) is not None]
-        self._claim(accepted)
-        commit = self._commit(accepted)
-        self._persist("listening", lambda: self._parts.listening.extend(self._now))
-        self._evaluate(commit)
-        self._answer(accepted)
-        self._look_round()
-        return list(self._parts.receipts.due(self._now))
+        with self._spent_on("decode"):
+            decoded = [self._decoded(event) for event in incoming]
+        with self._spent_on("intake"):
+            accepted = [taken for event in decoded if (taken := self._guarded(event)) is not None]
+            collected = self._parts.intake.collect(self._now)
+            self._claim(accepted)
+        with self._spent_on("store"):
+            self._commit(accepted, collected)
+            self._persist("listening", lambda: self._parts.listening.extend(self._now))
+        with self._spent_on("evaluate"):
+            self._evaluate(collected)
+        with self._spent_on("answer"):
+            self._report(accepted, collected)
+            self._answer(accepted)
+            self._look_round()
+            return list(self._parts.receipts.due(self._now))
 
     def close(self, now: int) -> None:
         """The end of listening; everything that arrived was processed."""
         self._parts.listening.end(max(now, self._now))
 
-    def _take(self, event: Incoming) -> Accepted | None:
+    @contextmanager
+    def _spent_on(self, stage: str) -> Iterator[None]:
+        begun = time.thread_time()
+        try:
+            yield
+        finally:
+            self._parts.telemetry.cpu_seconds.labels(stage).inc(time.thread_time() - begun)
+
+    def _decoded(self, event: Incoming) -> "_Message | Connected | Disconnected | None":
+        """A message that keeps the contract, or None; what breaks it is counted and logged."""
+        if not isinstance(event, Arrived):
+            return event
+        received = wire.decode(event.topic, event.payload, self._parts.intake.known.decoder)
+        if isinstance(received, wire.Received):
+            return _Message(received, event)
+        self._parts.telemetry.messages_refused.labels(received.reason).inc()
+        self._limited.warning("message refused", event.topic, reason=received.reason, detail=received.detail)
+        return None
+
+    def _guarded(self, event: "_Message | Connected | Disconnected | None") -> Accepted | None:
+        """A message that nobody foresaw harms no other."""
         match event:
             case Connected(at):
                 self._parts.receipts.forget()
                 self._persist("listening", lambda: self._parts.listening.begin(at))
             case Disconnected(at):
                 self._persist("listening", lambda: self._parts.listening.end(at))
-            case Arrived():
+            case _Message():
                 try:
-                    return self._read(event)
+                    return self._take(event.received, event.arrived)
                 except Exception as error:
                     self._parts.telemetry.messages_refused.labels("fault").inc()
-                    log.exception("a message could not be read", topic=event.topic, error=repr(error))
+                    log.exception("a message could not be read", topic=event.arrived.topic, error=repr(error))
         return None
 
-    def _read(self, arrived: Arrived) -> Accepted | None:
-        received = wire.decode(arrived.topic, arrived.payload)
-        if isinstance(received, wire.Refused):
-            self._parts.telemetry.messages_refused.labels(received.reason).inc()
-            self._limited.warning(
-                "message refused", arrived.topic, reason=received.reason, detail=received.detail
-            )
-            return None
+    def _take(self, received: wire.Received, arrived: Arrived) -> Accepted | None:
         if isinstance(received.topic, wire.CollectorTopic):
             return None
         robot, fleet = received.topic.robot, self._parts.fleet
-        self._parts.telemetry.messages_received.labels(received.topic.channel).inc()
+        self._received[received.topic.channel] += 1
         match received.message:
-            case wire.Hello() as hello:
-                fleet.hello(robot, hello, arrived.at, retained=arrived.retained)
-                self._warn_of_reused_numbers(robot, hello, arrived)
-                return self._parts.intake.hello(robot, hello, arrived.at)
-            case wire.Status() as status:
-                fleet.status(robot, status, arrived.at, retained=arrived.retained)
             case wire.Samples() as samples:
                 fleet.heard(robot, arrived.at)
                 return self._parts.intake.samples(robot, samples, arrived.at)
+            case wire.Hello() as hello:
+                self._greet(robot, hello, arrived)
+                return self._parts.intake.hello(robot, hello, arrived.at)
+            case wire.Status() as status:
+                fleet.status(robot, status, arrived.at, retained=arrived.retained)
         return None
 
-    def _warn_of_reused_numbers(self, robot: str, hello: wire.Hello, arrived: Arrived) -> None:
+    def _greet(self, robot: str, hello: wire.Hello, arrived: Arrived) -> None:
+        clash = self._parts.fleet.hello(robot, hello, arrived.at, retained=arrived.retained)
+        if clash is not None:
+            self._limited.warning("two agents report under one name", robot, epoch=hello.epoch)
         highest = self._parts.intake.watermark(robot, hello.epoch).highest
         if not arrived.retained and hello.next <= highest:
             self._limited.warning(
@@ -162,19 +173,24 @@ class Ingest:
             evaluator.enrol(self._persist("roster", self._parts.relational.roster))
             self._parts.changes.publish("robots", unknown)
 
-    def _commit(self, accepted: Sequence[Accepted]) -> Commit:
+    def _commit(self, accepted: Sequence[Accepted], collected: Collected) -> None:
         intake = self._parts.intake
-        touched = {(taken.robot, taken.epoch) for taken in accepted if taken.samples or taken.losses}
-        commit = Commit(
-            at=self._now,
-            samples=[sample for taken in accepted for sample in taken.samples],
-            losses=[loss for taken in accepted for loss in taken.losses],
-            watermarks={key: intake.watermark(*key) for key in touched},
-        )
-        if touched:
-            with self._parts.telemetry.commit_seconds.time():
-                self._persist("store", lambda: self._parts.store.append(commit))
-        return commit
+        touched = {(taken.robot, taken.epoch) for taken in accepted if taken.fresh or taken.losses}
+        if not touched:
+            return
+        losses = [*(loss for taken in accepted for loss in taken.losses), *collected.losses]
+        watermarks = {key: intake.watermark(*key) for key in touched}
+        commit = Commit(self._now, collected.rows, losses, watermarks)
+        begun = time.monotonic()
+        with self._parts.telemetry.commit_seconds.time():
+            self._persist("store", lambda: self._parts.store.append(commit))
+        self._was_deaf(round(1000 * (time.monotonic() - begun)))
+
+    def _was_deaf(self, waited_ms: int) -> None:
+        """While the store was away nothing was heard, so nobody was silent."""
+        if waited_ms >= DEAF_MS and self._parts.listening.since is not None:
+            self._persist("listening", lambda: self._parts.listening.end(self._now))
+            self._persist("listening", lambda: self._parts.listening.begin(self._now + waited_ms))
 
     def _persist(self, part: str, action: Callable[[], T]) -> T:
         """Tries until it succeeds: what was taken in is nowhere else, and nobody is told before."""
@@ -192,56 +208,66 @@ class Ingest:
                 self._parts.conditions.well(part, "up to date")
                 return done
 
-    def _evaluate(self, commit: Commit) -> None:
+    def _evaluate(self, collected: Collected) -> None:
         """A fault of the engine must not keep samples from being stored."""
         try:
-            if commit.samples:
-                self._parts.evaluator.take(commit.samples, commit.at)
+            if len(collected.rows):
+                self._parts.evaluator.take(collected.rows, self._now)
             else:
-                self._parts.evaluator.advance(commit.at)
+                self._parts.evaluator.advance(self._now)
         except Exception as error:
             self._parts.conditions.ill("engine", repr(error))
             log.exception("the engine failed", error=repr(error))
         else:
             self._parts.conditions.well("engine", "evaluating")
 
-    def _answer(self, accepted: Sequence[Accepted]) -> None:
-        """Everything that is known only now that it is stored: fleet, counts, receipts."""
+    def _report(self, accepted: Sequence[Accepted], collected: Collected) -> None:
+        """What is known only now that it is stored: to telemetry, to pages, into the log."""
+        telemetry, fleet = self._parts.telemetry, self._parts.fleet
+        for channel, count in self._received.items():
+            telemetry.messages_received.labels(channel).inc(count)
+        self._received.clear()
+        telemetry.samples_stored.inc(len(collected.rows))
+        telemetry.samples_duplicate.inc(sum(taken.duplicates for taken in accepted))
         for taken in accepted:
-            self._count(taken)
-            self._parts.fleet.stored(taken.samples)
-            until = self._parts.intake.stored_until(taken.robot, taken.epoch)
-            count = len(taken.samples) + taken.duplicates + len(taken.refusals)
-            if count:
-                self._parts.receipts.stored(taken.robot, taken.epoch, until, count)
-            else:
-                self._parts.receipts.hello(taken.robot, taken.epoch, until)
+            if taken.lost:
+                telemetry.samples_lost.inc(taken.lost)
+                fleet.declared_lost(taken.robot, taken.lost)
+                log.warning("samples declared lost", robot=taken.robot, epoch=taken.epoch, count=taken.lost)
+            for refusal in taken.refusals:
+                self._refused(refusal)
+        for refusal in collected.refusals:
+            self._refused(refusal)
+            fleet.declared_refused(refusal.robot, 1)
+        self._note_unknown(collected.unknown)
+        fleet.stored(collected.rows)
         self._parts.changes.publish("robots", {taken.robot for taken in accepted})
 
-    def _count(self, taken: Accepted) -> None:
-        telemetry, fleet = self._parts.telemetry, self._parts.fleet
-        telemetry.samples_stored.inc(len(taken.samples))
-        telemetry.samples_duplicate.inc(taken.duplicates)
-        telemetry.metrics_unknown.inc(sum(taken.unknown.values()))
-        for refusal in taken.refusals:
-            telemetry.samples_rejected.labels(refusal.reason).inc()
-            self._limited.warning("sample refused", taken.robot, reason=refusal.reason, detail=refusal.detail)
-        if taken.refusals:
-            fleet.declared_refused(taken.robot, len(taken.refusals))
-        if taken.lost:
-            telemetry.samples_lost.inc(taken.lost)
-            fleet.declared_lost(taken.robot, taken.lost)
-            log.warning("samples declared lost", robot=taken.robot, epoch=taken.epoch, count=taken.lost)
-        if taken.unknown:
-            self._note_unknown(taken)
+    def _refused(self, refusal: Refusal) -> None:
+        self._parts.telemetry.samples_rejected.labels(refusal.reason).inc()
+        self._limited.warning("sample refused", refusal.robot, reason=refusal.reason, detail=refusal.detail)
 
-    def _note_unknown(self, taken: Accepted) -> None:
-        for name, count in taken.unknown.items():
+    def _note_unknown(self, unknown: Mapping[str, int]) -> None:
+        if not unknown:
+            return
+        self._parts.telemetry.metrics_unknown.inc(sum(unknown.values()))
+        for name, count in unknown.items():
             if name in self._unknown or len(self._unknown) < MAX_UNKNOWN:
                 self._unknown[name] += count
         most = ", ".join(f"{name} ({count})" for name, count in self._unknown.most_common(5))
         text = f"{len(self._unknown)} in no catalogue, not stored: {most}"
         self._parts.conditions.well("unknown metrics", text)
+
+    def _answer(self, accepted: Sequence[Accepted]) -> None:
+        """Now that it is stored, robots may be told."""
+        receipts, fleet = self._parts.receipts, self._parts.fleet
+        for taken in accepted:
+            fleet.holding(taken.robot, taken.missing, self._now)
+            count = taken.fresh + taken.duplicates + len(taken.refusals)
+            if count:
+                receipts.stored(taken.robot, taken.epoch, taken.stored_until, count)
+            else:
+                receipts.hello(taken.robot, taken.epoch, taken.stored_until)
 
     def _look_round(self) -> None:
         """What changes without a message: roster, snoozes, robots that have fallen silent."""
@@ -256,16 +282,20 @@ class Ingest:
         self._follow_presence()
 
     def _follow_roster(self) -> None:
+        revision = self._parts.relational.roster_revision()
+        if revision == self._roster_revision:
+            return
         roster = self._parts.relational.roster()
+        self._roster_revision = revision
         if roster.robots != self._parts.evaluator.roster.robots:
             self._parts.evaluator.enrol(roster)
             self._parts.changes.publish("robots", roster.ids)
             log.info("roster changed", robots=len(roster))
 
     def _follow_presence(self) -> None:
-        fleet = self._parts.fleet
-        presence = {robot: fleet.presence(robot, self._now) for robot in fleet.robots}
-        changed = [robot for robot, now in presence.items() if self._presence.get(robot) != now]
-        self._presence = presence
-        self._parts.telemetry.robots_online.set(sum(now == "online" for now in presence.values()))
-        self._parts.changes.publish("robots", changed)
+        before, self._online = self._online, self._parts.fleet.presences(self._now)
+        now, robots = self._online, self._parts.fleet.robots
+        changed = np.ones(len(now), dtype=np.bool_)
+        changed[: len(before)] = now[: len(before)] != before
+        self._parts.telemetry.robots_online.set(int(np.count_nonzero(now == PRESENCES.index("online"))))
+        self._parts.changes.publish("robots", [robots[at] for at in np.flatnonzero(changed).tolist()])

@@ -11,49 +11,69 @@ refused for good. What is settled is a duplicate from then on. Whoever calls mus
 before anybody is told; if the process dies in between, the store's watermarks tell the next one, and the
 agent sends it again.
 
+Message after message is settled by `hello` and `samples`; the samples themselves gather in a tray, and
+`collect` hands out a round of them at once, in columns.
+
 Within an epoch no counter decreases. A sample is held against its nearest known neighbours: a counter below
 an earlier one, or above a later one, is a fault of the agent, and the sample is refused.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Final, Literal
+
+import msgspec
 
 from agent.catalogue import Catalogue
-from agent.wire import Hello, Sample, Samples
-from collector.event_time import EventTime, event_times
-from collector.stores import MAX_ABOVE, Loss, StoredSample, Watermark
+from agent.wire import Hello, Samples
+from collector.event_time import event_times
+from collector.heights import Found, Heights
+from collector.known import Known
+from collector.stores import MAX_ABOVE, Loss, Rows, StoredSample, Watermark
+from collector.tray import Tray
 
-RefusalReason = Literal["decrease", "too_far_ahead"]
-_Number = TypeVar("_Number", int, float)
+RefusalReason = Literal["decrease", "too_far_ahead", "too_many_epochs"]
+MAX_EPOCHS: Final = 1_000  # of one robot: an agent begins one a spool, so a few in its life
+_NONE: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A sample that is not taken: `decrease` is final, `too_far_ahead` may come again later."""
+    """A sample that is not taken: `decrease` is final, the others may come again later."""
 
+    robot: str
+    epoch: str
     seq: int
     reason: RefusalReason
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """What a message brought."""
+class Accepted(msgspec.Struct, frozen=True, gc=False):
+    """What a message brought; its samples are in the tray until `collect`."""
 
     robot: str
     epoch: str
-    samples: tuple[StoredSample, ...] = ()
+    stored_until: int  # every sample up to there is settled
+    missing: int  # so many the robot is known to have, and we do not
+    fresh: int = 0  # samples that are new
     duplicates: int = 0
-    refusals: tuple[Refusal, ...] = ()
-    losses: tuple[Loss, ...] = ()
-    unknown: Mapping[str, int] = field(default_factory=dict)  # metrics that no catalogue knows
+    refusals: tuple[Refusal, ...] = ()  # for now: they are not settled
+    losses: tuple[Loss, ...] = ()  # declared by the agent
 
     @property
     def lost(self) -> int:
         """How many samples the agent declared lost."""
-        return sum(loss.count for loss in self.losses if loss.reason == "dropped")
+        return sum(loss.count for loss in self.losses)
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The samples of a round, and what is wrong with some."""
+
+    rows: Rows
+    refusals: Sequence[Refusal] = ()  # not among the rows; settled
+    losses: Sequence[Loss] = ()  # what the refusals mean
+    unknown: Mapping[str, int] = field(default_factory=dict)  # values of metrics that no catalogue knows
 
 
 class Intake:
@@ -65,11 +85,16 @@ class Intake:
         watermarks: Mapping[tuple[str, str], Watermark] | None = None,
         newest: Iterable[StoredSample] = (),
     ) -> None:
-        self._counters = _by_subsystem(catalogue, catalogue.counters)
-        self._gauges = _by_subsystem(catalogue, catalogue.gauges)
-        self._epochs = {key: _Epoch(watermark) for key, watermark in (watermarks or {}).items()}
+        self.known = Known(catalogue)
+        self._tray = Tray(self.known)
+        self._heights = Heights(self.known.counters)
+        self._epochs: dict[tuple[str, str], _Epoch] = {}
+        self._epochs_of: dict[str, int] = {}
+        for (robot, epoch), watermark in (watermarks or {}).items():
+            self._begin(robot, epoch, watermark)
         for sample in newest:
-            self._epoch(sample.robot, sample.epoch).remember(sample.seq, sample.counters)
+            if (known := self._epochs.get((sample.robot, sample.epoch))) is not None:
+                self._heights.remember(known.place, sample.seq, sample.counters)
 
     def watermark(self, robot: str, epoch: str) -> Watermark:
         """Which numbers of an epoch are settled."""
@@ -83,171 +108,135 @@ class Intake:
 
     def hello(self, robot: str, message: Hello, at: int) -> Accepted:
         """What a hello says of the samples that the agent no longer holds."""
-        losses = self._step_over(robot, message.epoch, message.first, at)
-        return Accepted(robot, message.epoch, losses=losses)
+        known = self._epoch(robot, message.epoch)
+        if known is None:
+            return _too_many_epochs(robot, message.epoch, message.first)
+        losses = _step_over(known, robot, message.epoch, message.first, at)
+        known.next = max(known.next, message.next)
+        return Accepted(robot, message.epoch, known.until, known.missing, losses=losses)
 
     def samples(self, robot: str, message: Samples, received_at: int) -> Accepted:
-        """Takes a message of samples apart. `received_at` is when it arrived."""
-        dropped = self._step_over(robot, message.epoch, message.first, received_at)
-        epoch = self._epoch(robot, message.epoch)
-        numbered = enumerate(
-            zip(message.samples, event_times(message, received_at), strict=True), message.seq
-        )
-        fresh = [(seq, sample, time) for seq, (sample, time) in numbered if seq not in epoch]
-        unknown: Counter[str] = Counter()
-        taken: list[StoredSample] = []
+        """Settles what a message of samples brings. `received_at` is when it arrived."""
+        name = message.epoch
+        epoch = self._epoch(robot, name)
+        if epoch is None:
+            return _too_many_epochs(robot, name, message.seq)
+        losses = _step_over(epoch, robot, name, message.first, received_at)
         refusals: list[Refusal] = []
-        for seq, sample, time in fresh:
-            read = self._read(robot, message.epoch, seq, sample, time, received_at, unknown)
-            refusal = epoch.take(seq, read.counters)
-            if refusal is None:
-                taken.append(read)
-            else:
-                refusals.append(refusal)
-        return Accepted(
-            robot,
-            message.epoch,
-            samples=tuple(taken),
-            duplicates=len(message.samples) - len(fresh),
-            refusals=tuple(refusals),
-            losses=(*dropped, *_for_good(robot, message.epoch, refusals, received_at)),
-            unknown=unknown,
-        )
+        fresh = 0
+        times = event_times(message, received_at)
+        for seq, (sample, time) in enumerate(zip(message.samples, times, strict=True), message.seq):
+            if seq in epoch:
+                continue
+            if epoch.is_too_far(seq):
+                detail = f"{len(epoch.above)} samples above the gap at {epoch.until + 1}"
+                refusals.append(Refusal(robot, name, seq, "too_far_ahead", detail))
+                continue
+            epoch.settle(seq)
+            fresh += 1
+            self._tray.add(robot, name, epoch.place, seq, sample, time, received_at)
+        duplicates = len(message.samples) - fresh - len(refusals)
+        return Accepted(robot, name, epoch.until, epoch.missing, fresh, duplicates, tuple(refusals), losses)
 
-    def _read(
-        self,
-        robot: str,
-        epoch: str,
-        seq: int,
-        sample: Sample,
-        time: EventTime,
-        received_at: int,
-        unknown: Counter[str],
-    ) -> StoredSample:
-        return StoredSample(
-            robot=robot,
-            epoch=epoch,
-            seq=seq,
-            t=time.t,
-            robot_t=sample.t,
-            received_at=received_at,
-            up=sample.up,
-            boot=sample.boot,
-            synced=sample.synced,
-            corrected=time.corrected,
-            counters=_flat(sample.c, self._counters, unknown),
-            gauges=_flat(sample.g, self._gauges, unknown),
-        )
+    def collect(self, at: int) -> Collected:
+        """The samples taken since the last time, in the order in which they came."""
+        taken = self._tray.empty()
+        found = self._heights.take(taken.places, taken.rows.seq, taken.counters)
+        if not found:
+            return Collected(taken.rows, unknown=taken.unknown)
+        refusals = [_decreased(taken.rows, wrong) for wrong in found]
+        losses = [Loss(r.robot, r.epoch, r.seq, r.seq, 1, "refused", at) for r in refusals]
+        return Collected(taken.without([wrong.row for wrong in found]), refusals, losses, taken.unknown)
 
-    def _epoch(self, robot: str, epoch: str) -> "_Epoch":
-        return self._epochs.setdefault((robot, epoch), _Epoch(Watermark()))
+    def _epoch(self, robot: str, epoch: str) -> "_Epoch | None":
+        """The epoch, a new one if need be; None: of this robot there are too many."""
+        known = self._epochs.get((robot, epoch))
+        if known is None and self._epochs_of.get(robot, 0) < MAX_EPOCHS:
+            known = self._begin(robot, epoch, Watermark())
+        return known
 
-    def _step_over(self, robot: str, epoch: str, first: int, at: int) -> tuple[Loss, ...]:
-        """Settles what lies below `first`: the agent has none of it any more."""
-        if first <= self.stored_until(robot, epoch) + 1:
-            return ()
-        known = self._epoch(robot, epoch)
-        begin = known.until + 1
-        count = known.advance_to(first - 1)
-        return (Loss(robot, epoch, begin, first - 1, count, "dropped", at),) if count else ()
+    def _begin(self, robot: str, epoch: str, watermark: Watermark) -> "_Epoch":
+        self._epochs_of[robot] = self._epochs_of.get(robot, 0) + 1
+        begun = self._epochs[robot, epoch] = _Epoch(self._heights.new_place(), watermark)
+        return begun
 
 
 class _Epoch:
-    """The settled numbers of one epoch, and the counters that the next samples are held against."""
+    """The settled numbers of one epoch, and its place among the heights."""
 
-    __slots__ = ("_above", "_before", "_before_seq", "_highest", "_highest_seq", "until")
+    __slots__ = ("_above", "next", "place", "until")
 
-    def __init__(self, watermark: Watermark) -> None:
+    def __init__(self, place: int, watermark: Watermark) -> None:
+        self.place = place
         self.until = watermark.until
-        self._above = set(watermark.above)
-        self._highest_seq = self._before_seq = 0
-        self._highest: Mapping[str, int] = {}  # counters of the sample with the highest number
-        self._before: Mapping[str, int] = {}  # counters of the sample taken last
+        self.next = watermark.highest + 1  # the number after the highest that the agent is known to have
+        self._above: set[int] | None = set(watermark.above) or None  # few epochs have any
 
     def __contains__(self, seq: int) -> bool:
-        return seq <= self.until or seq in self._above
+        return seq <= self.until or (self._above is not None and seq in self._above)
+
+    @property
+    def above(self) -> "frozenset[int] | set[int]":
+        return self._above or _NONE
 
     @property
     def watermark(self) -> Watermark:
-        return Watermark(self.until, frozenset(self._above))
+        return Watermark(self.until, frozenset(self._above) if self._above else _NONE)
 
-    def take(self, seq: int, counters: Mapping[str, int]) -> Refusal | None:
-        """Settles the number of a sample, and remembers its counters; or says why it is refused."""
-        if seq > self.until + 1 and len(self._above) >= MAX_ABOVE:
-            return Refusal(
-                seq, "too_far_ahead", f"{len(self._above)} samples above the gap at {self.until + 1}"
-            )
-        refusal = self._decrease(seq, counters)
-        if refusal is None:
-            self.remember(seq, counters)
-        self._above.add(seq)
-        self._close_up()
-        return refusal
+    @property
+    def missing(self) -> int:
+        above = 0 if self._above is None else len(self._above)
+        return max(0, self.next - 1 - self.until - above)
+
+    def is_too_far(self, seq: int) -> bool:
+        return self._above is not None and seq > self.until + 1 and len(self._above) >= MAX_ABOVE
+
+    def settle(self, seq: int) -> None:
+        self.next = max(self.next, seq + 1)
+        if seq != self.until + 1:
+            self._above = self._above or set()
+            self._above.add(seq)
+            return
+        self.until = seq
+        if self._above is not None:
+            self._close_up()
 
     def advance_to(self, until: int) -> int:
         """Settles everything up to `until`; returns how many numbers were not settled before."""
-        early = {seq for seq in self._above if seq <= until}
+        early = {seq for seq in self.above if seq <= until}
         missing = until - self.until - len(early)
-        self._above -= early
         self.until = until
-        self._close_up()
+        self.next = max(self.next, until + 1)
+        if self._above is not None:
+            self._above -= early
+            self._close_up()
         return missing
 
-    def remember(self, seq: int, counters: Mapping[str, int]) -> None:
-        """Later samples are held against this one."""
-        if seq >= self._highest_seq:
-            self._highest_seq, self._highest = seq, counters
-        self._before_seq, self._before = seq, counters
-
-    def _decrease(self, seq: int, counters: Mapping[str, int]) -> Refusal | None:
-        if seq > self._highest_seq:
-            return _decrease(seq, self._highest_seq, self._highest, counters)
-        later = _decrease(seq, self._highest_seq, counters, self._highest)
-        if later is None and self._before_seq < seq:
-            return _decrease(seq, self._before_seq, self._before, counters)
-        return later
-
     def _close_up(self) -> None:
-        while self.until + 1 in self._above:
+        above = self._above or set()
+        while self.until + 1 in above:
             self.until += 1
-            self._above.remove(self.until)
+            above.remove(self.until)
+        self._above = above or None
 
 
-def _decrease(seq: int, other: int, lower: Mapping[str, int], upper: Mapping[str, int]) -> Refusal | None:
-    """Refuses sample `seq` if a counter of the earlier sample is above that of the later one."""
-    for name, value in lower.items():
-        if upper.get(name, value) < value:
-            detail = f"{name} is {value} before {upper[name]} within one epoch (samples {seq} and {other})"
-            return Refusal(seq, "decrease", detail)
-    return None
+def _too_many_epochs(robot: str, epoch: str, seq: int) -> Accepted:
+    detail = f"epoch {epoch!r} is one more than the {MAX_EPOCHS} that a robot may have"
+    return Accepted(robot, epoch, 0, 0, refusals=(Refusal(robot, epoch, seq, "too_many_epochs", detail),))
 
 
-def _for_good(robot: str, epoch: str, refusals: Iterable[Refusal], at: int) -> tuple[Loss, ...]:
-    final = (refusal.seq for refusal in refusals if refusal.reason == "decrease")
-    return tuple(Loss(robot, epoch, seq, seq, 1, "refused", at) for seq in final)
+def _step_over(epoch: _Epoch, robot: str, name: str, first: int, at: int) -> tuple[Loss, ...]:
+    """Settles what lies below `first`: the agent has none of it any more."""
+    if first <= epoch.until + 1:
+        return ()
+    begin = epoch.until + 1
+    count = epoch.advance_to(first - 1)
+    return (Loss(robot, name, begin, first - 1, count, "dropped", at),) if count else ()
 
 
-def _by_subsystem(catalogue: Catalogue, names: Iterable[str]) -> dict[str, dict[str, str]]:
-    known: dict[str, dict[str, str]] = {}
-    for name in names:
-        metric = catalogue[name]
-        known.setdefault(metric.subsystem, {})[metric.short] = name
-    return known
-
-
-def _flat(
-    values: Mapping[str, Mapping[str, _Number]],
-    known: Mapping[str, Mapping[str, str]],
-    unknown: Counter[str],
-) -> dict[str, _Number]:
-    """Values by full name, those in no catalogue left out and counted."""
-    flat: dict[str, _Number] = {}
-    for subsystem, metrics in values.items():
-        names = known.get(subsystem, {})
-        for short, value in metrics.items():
-            name = names.get(short)
-            if name is None:
-                unknown[f"{subsystem}.{short}"] += 1
-            else:
-                flat[name] = value
-    return flat
+def _decreased(rows: Rows, wrong: Found) -> Refusal:
+    detail = (
+        f"{wrong.counter} is {wrong.before} before {wrong.after} within one epoch "
+        f"(samples {wrong.seq} and {wrong.other})"
+    )
+    return Refusal(rows.robot[wrong.row], rows.epoch[wrong.row], wrong.seq, "decrease", detail)

@@ -21,6 +21,11 @@ class Listening:
         self._since: int | None = None
         self._written = 0
 
+    @property
+    def since(self) -> int | None:
+        """When the present time of listening began; None: nobody listens."""
+        return self._since
+
     def begin(self, at: int) -> None:
         """The broker gives us everything from now on."""
         self.end(at)
@@ -30,7 +35,7 @@ class Listening:
 
     def extend(self, at: int) -> None:
         """Still listening, if we were."""
-        if self._since is None:
+        if self._since is None or at < self._since:
             return
         self._evaluator.listened(self._since, at)
         if at - self._written >= self._heartbeat_ms:
@@ -41,6 +46,7 @@ class Listening:
         """The broker, or the collector, is going."""
         if self._since is None:
             return
+        at = max(at, self._since)
         self._evaluator.listened(self._since, at)
         self._relational.heard_until(self._id, at)
         self._since = None

@@ -1,24 +1,36 @@
 """The running collector on one screen: broker → inbox → ingest → receipts, beside it the web.
 
+Four threads: the link's (reads and writes the broker's socket), the ingest's (decodes, stores, evaluates),
+one for the store's upkeep, and the main one, with the web.
+
 It stops in order: no more intake; what was taken in is committed and answered; the status goes offline;
 the web ends. A task that fails ends all of them.
 """
 
 import asyncio
 import contextlib
+import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final
 
-from collector.ingest import Arrived, Incoming, Ingest
-from collector.mqtt import Link
+import structlog
+
+from collector.conditions import Conditions
+from collector.inbox import Inbox
+from collector.ingest import Ingest
+from collector.mqtt import GOODBYE_S, Link
+from collector.stores import Retention, Store
 from collector.telemetry import Telemetry
 
 ROUND_S: Final = 0.5
-MAX_MESSAGES: Final = 2_000
-MAX_BYTES: Final = 8 * 1024 * 1024
-INBOX: Final = 5_000
+BEHIND_MS: Final = 5_000
+UPKEEP_EVERY_S: Final = 60.0
+_WATCH_EVERY_S: Final = 1.0
+_HANGING_S: Final = 0.5  # for a connection that is just being tried
+log = structlog.get_logger()
 
 
 def clock() -> int:
@@ -26,47 +38,95 @@ def clock() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def run(
-    link: Link,
-    inbox: asyncio.Queue[Incoming],
-    ingest: Ingest,
-    telemetry: Telemetry,
-    serving: Coroutine[None, None, None],
-    stopping: asyncio.Event,
-) -> None:
-    """Runs until `stopping` is set, then stops in order."""
-    async with asyncio.TaskGroup() as tasks:
-        web = tasks.create_task(serving)
-        linking = tasks.create_task(link.run())
-        committing = tasks.create_task(_commit(link, inbox, ingest, telemetry))
-        await stopping.wait()
-        link.stop_listening()
-        await committing
-        link.leave()
-        await linking
-        web.cancel()
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What runs, and what it reports to."""
+
+    link: Link
+    inbox: Inbox
+    ingest: Ingest
+    store: Store
+    retention: Retention
+    telemetry: Telemetry
+    conditions: Conditions
+
+    async def run(self, serving: Coroutine[None, None, None], stopping: asyncio.Event) -> None:
+        """Runs until `stopping` is set, then stops in order."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                beside = [tasks.create_task(serving), tasks.create_task(self._watch())]
+                linking = tasks.create_task(_in_thread("link", self.link.run))
+                committing = tasks.create_task(self._commit())
+                upkeep = tasks.create_task(self._upkeep(stopping))
+                await stopping.wait()
+                self.inbox.close()
+                await committing
+                self.link.leave()
+                await asyncio.wait([linking], timeout=GOODBYE_S if self.link.connected else _HANGING_S)
+                await upkeep
+                for task in (*beside, linking):
+                    task.cancel()
+        finally:
+            self.inbox.close()
+            self.link.leave()
+
+    async def _commit(self) -> None:
+        """Round after round, each in the one thread that writes."""
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, thread_name_prefix="ingest") as thread:
+            while not self.inbox.exhausted:
+                await loop.run_in_executor(thread, self._round)
+            await loop.run_in_executor(thread, self.ingest.close, clock())
+
+    def _round(self) -> None:
+        incoming = self.inbox.take(ROUND_S)
+        self.link.send(self.ingest.process(incoming, clock()))
+
+    async def _upkeep(self, stopping: asyncio.Event) -> None:
+        """Roll-ups and retention, in a thread of their own; a failure is shown and tried again."""
+        while not stopping.is_set():
+            try:
+                await asyncio.to_thread(self.store.maintain, clock(), self.retention)
+            except Exception as error:
+                self.conditions.ill("upkeep", f"roll-ups and retention failed: {error}")
+                log.warning("roll-ups and retention failed; trying again", error=repr(error))
+            else:
+                self.conditions.well("upkeep", "up to date")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), UPKEEP_EVERY_S)
+
+    async def _watch(self) -> None:
+        """Says how far behind the ingest is, also while it hangs."""
+        while True:
+            depth, oldest_at = self.inbox.depth, self.inbox.oldest_at
+            age_ms = max(0, clock() - oldest_at) if oldest_at is not None else 0
+            self.telemetry.intake_depth.set(depth)
+            self.telemetry.intake_age_seconds.set(age_ms / 1000)
+            if age_ms > BEHIND_MS:
+                text = f"behind: {depth:,} messages wait, the oldest for {age_ms / 1000:.0f} s"
+                self.conditions.ill("ingest", text)
+            else:
+                self.conditions.well("ingest", "up to date")
+            await asyncio.sleep(_WATCH_EVERY_S)
 
 
-async def _commit(link: Link, inbox: asyncio.Queue[Incoming], ingest: Ingest, telemetry: Telemetry) -> None:
-    """Round after round, each in the one thread that writes."""
+async def _in_thread(name: str, work: Callable[[], None]) -> None:
+    """Runs it in a thread that may be left hanging: on the network one never knows."""
     loop = asyncio.get_running_loop()
-    with ThreadPoolExecutor(1, thread_name_prefix="ingest") as thread:
-        while not (link.quiet and inbox.empty()):
-            incoming = await _gather(inbox)
-            telemetry.intake_depth.set(len(incoming) + inbox.qsize())
-            receipts = await loop.run_in_executor(thread, ingest.process, incoming, clock())
-            telemetry.receipts_sent.inc(await link.send(receipts))
-        await loop.run_in_executor(thread, ingest.close, clock())
+    done: asyncio.Future[None] = loop.create_future()
 
+    def settle(error: BaseException | None) -> None:
+        if not done.done():
+            done.set_result(None) if error is None else done.set_exception(error)
 
-async def _gather(inbox: asyncio.Queue[Incoming]) -> list[Incoming]:
-    """What arrives within a round, or as much as one round can take."""
-    incoming: list[Incoming] = []
-    size = 0
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(ROUND_S):
-            while len(incoming) < MAX_MESSAGES and size < MAX_BYTES:
-                event = await inbox.get()
-                incoming.append(event)
-                size += len(event.payload) if isinstance(event, Arrived) else 0
-    return incoming
+    def run() -> None:
+        error: BaseException | None = None
+        try:
+            work()
+        except BaseException as raised:
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(settle, error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    await done

@@ -2,15 +2,23 @@
 
 A receipt lets the agent forget, and lets its backlog flow on; but every receipt is a message, and a fleet
 is large. So: at once in answer to a hello and for the first samples after it, again whenever a backlog has
-brought so many samples, and otherwise only every so often while there is something new.
+brought so many samples, and otherwise only every few minutes while there is something new. An agent sends
+again what has no receipt after five minutes (`agent.outbox`); the longest wait stays well below that.
+
+Robots that came together, after an outage, do not stay together: each has a wait of its own, by its name.
 """
 
+import heapq
+import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 EVERY_SAMPLES: Final = 500
-EVERY_MS: Final = 60_000
+EVERY_MS: Final = 180_000
+AT_ONCE: Final = 4_000
+_SPREAD: Final = 1 / 3  # of the longest wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +30,17 @@ class Receipt:
     stored_until: int
 
 
-@dataclass(frozen=True, slots=True)
 class _Account:
     """What one robot was told, and what it was not."""
 
-    epoch: str
-    stored_until: int
-    told_at: int = 0
-    untold: int = 0  # samples since the last receipt, duplicates included
-    asked: bool = True  # it waits for an answer
-    greeting: bool = True  # its first samples are answered at once, too
+    __slots__ = ("epoch", "greeting", "next_at", "stored_until", "untold")
+
+    def __init__(self, epoch: str, stored_until: int) -> None:
+        self.epoch = epoch
+        self.stored_until = stored_until
+        self.untold = 0  # samples since the last receipt, duplicates included
+        self.greeting = True  # its first samples are answered at once, too
+        self.next_at = 0  # no ordinary receipt before
 
 
 class Receipts:
@@ -41,38 +50,60 @@ class Receipts:
         self._every_samples = every_samples
         self._every_ms = every_ms
         self._accounts: dict[str, _Account] = {}
-        self._open: set[str] = set()  # robots with something untold
+        self._soon: dict[str, None] = {}  # in the order in which they asked
+        self._waiting: set[str] = set()
+        self._later: list[tuple[int, str]] = []  # a heap by time, of those that wait
 
     def hello(self, robot: str, epoch: str, stored_until: int) -> None:
         """A robot asked what is stored."""
         self._accounts[robot] = _Account(epoch, stored_until)
-        self._open.add(robot)
+        self._soon[robot] = None
 
     def stored(self, robot: str, epoch: str, stored_until: int, count: int) -> None:
         """`count` samples of a robot are in the store now, or were before."""
-        before = self._accounts.get(robot)
-        if before is None or before.epoch != epoch:
-            before = _Account(epoch, stored_until)
-        self._accounts[robot] = replace(before, stored_until=stored_until, untold=before.untold + count)
-        self._open.add(robot)
+        account = self._accounts.get(robot)
+        if account is None or account.epoch != epoch:
+            account = self._accounts[robot] = _Account(epoch, stored_until)
+        account.stored_until = stored_until
+        account.untold += count
+        if account.greeting or account.untold >= self._every_samples:
+            self._soon[robot] = None
+        elif robot not in self._waiting:
+            self._waiting.add(robot)
+            heapq.heappush(self._later, (account.next_at, robot))
 
-    def due(self, now: int) -> Iterator[Receipt]:
-        """The receipts to send now; each counts as sent."""
-        for robot in sorted(self._open):
-            account = self._accounts[robot]
-            if self._is_due(account, now):
-                yield Receipt(robot, account.epoch, account.stored_until)
-                greeting = account.greeting and account.untold == 0
-                told = replace(account, told_at=now, untold=0, asked=False, greeting=greeting)
-                self._accounts[robot] = told
-                self._open.discard(robot)
-
-    def _is_due(self, account: _Account, now: int) -> bool:
-        first = account.greeting and account.untold > 0
-        many = account.untold >= self._every_samples
-        return account.asked or first or many or now - account.told_at >= self._every_ms
+    def due(self, now: int, at_most: int = AT_ONCE) -> Iterator[Receipt]:
+        """The receipts to send now; each counts as sent. What is over `at_most` is due the next time."""
+        while self._later and self._later[0][0] <= now:
+            self._has_waited(heapq.heappop(self._later)[1], now)
+        for robot in list(islice(self._soon, at_most)):
+            del self._soon[robot]
+            yield self._tell(robot, now)
 
     def forget(self) -> None:
         """The connection is gone: whoever comes back asks anew."""
         self._accounts.clear()
-        self._open.clear()
+        self._soon.clear()
+        self._waiting.clear()
+        self._later.clear()
+
+    def _has_waited(self, robot: str, now: int) -> None:
+        account = self._accounts[robot]
+        if account.untold and account.next_at > now:  # it was told something since it began to wait
+            heapq.heappush(self._later, (account.next_at, robot))
+            return
+        self._waiting.discard(robot)
+        if account.untold:
+            self._soon[robot] = None
+
+    def _tell(self, robot: str, now: int) -> Receipt:
+        account = self._accounts[robot]
+        account.greeting = account.greeting and account.untold == 0
+        account.untold = 0
+        account.next_at = now + int(self._every_ms * (1 - _SPREAD * _fraction(robot)))
+        return Receipt(robot, account.epoch, account.stored_until)
+
+
+def _fraction(robot: str) -> float:
+    """A number in [0, 1) that is the robot's own."""
+    return zlib.crc32(robot.encode()) / 2**32

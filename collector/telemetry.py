@@ -43,7 +43,9 @@ class Telemetry:
         self.rule_errors = self._counter("rule_errors", "Evaluations of a rule that failed.", "rule")
         self.evaluation_seconds = self._histogram("evaluation_seconds", "Evaluating one group of rules.")
         self.commit_seconds = self._histogram("commit_seconds", "Committing one batch to the store.")
-        self.intake_depth = self._gauge("intake_depth", "Samples taken in and not yet committed.")
+        self.cpu_seconds = self._counter("cpu_seconds", "CPU time of the ingest's threads.", "stage")
+        self.intake_depth = self._gauge("intake_depth", "Messages taken in and not yet committed.")
+        self.intake_age_seconds = self._gauge("intake_age_seconds", "How long the oldest of them waits.")
         self.robots_online = self._gauge("robots_online", "Robots connected now.")
         self.alerts_open = Gauge(
             "robovitals_alerts_open", "Open alerts.", ["severity"], registry=self.registry

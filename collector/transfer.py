@@ -17,7 +17,8 @@ from collector.folder import Folder, FolderError, FolderInUseError
 from collector.relational import Relational, RobotRecord
 from collector.roster import RosterError, record_of
 from collector.stores import Imported
-from collector.stores.duckdb import DuckStore
+from collector.stores.address import EMBEDDED, StoreAddress
+from collector.stores.opening import open_store
 from rules.recording import Header, read_header
 
 
@@ -35,14 +36,21 @@ class Outcome:
     open_alerts: int
 
 
-def import_recording(path: Path, folder: Folder, evaluation: Evaluation, progress: Progress) -> Outcome:
+def import_recording(
+    path: Path,
+    folder: Folder,
+    evaluation: Evaluation,
+    progress: Progress,
+    database: str | None = None,
+    store: StoreAddress = EMBEDDED,
+) -> Outcome:
     """Takes a recording through store, engine and queue, in its own time.
 
     Robots that the roster does not know are registered as the recording has them. After an interruption,
     the same command goes on where it was.
     """
     header = read_header(path)
-    with opened(folder, evaluation) as parts:
+    with opened(folder, evaluation, database, store) as parts:
         _check_order(path, parts)
         new = _new_robots(path, header, parts.relational)
         imported = parts.store.take(path)
@@ -55,7 +63,9 @@ def import_recording(path: Path, folder: Folder, evaluation: Evaluation, progres
         return Outcome(imported, added, settled_until(parts.relational, parts.eval_delay_ms), alerts)
 
 
-def export_recording(folder: Folder, path: Path) -> None:
+def export_recording(
+    folder: Folder, path: Path, database: str | None = None, store: StoreAddress = EMBEDDED
+) -> None:
     """Writes everything stored as a recording, through the running collector or from its files."""
     if not folder.exists:
         raise FolderError(f"{folder.path}: no collector's data; give the --data of vitals-collector run")
@@ -63,7 +73,7 @@ def export_recording(folder: Folder, path: Path) -> None:
         raise TransferError(f"{path}: there is no folder {path.parent}; make it, or give another --out")
     try:
         with folder.locked():
-            _export_files(folder, path)
+            _export_files(folder, path, database, store)
     except FolderInUseError as error:
         url = folder.served_at()
         if url is None:
@@ -96,10 +106,10 @@ def _remember_listening(header: Header, relational: Relational) -> None:
             relational.start_listening(since, until)
 
 
-def _export_files(folder: Folder, path: Path) -> None:
+def _export_files(folder: Folder, path: Path, database: str | None, address: StoreAddress) -> None:
     with (
-        closing(DuckStore(folder.samples, catalogues.load())) as store,
-        closing(Relational(folder.database)) as relational,
+        closing(open_store(address, folder.path, catalogues.load())) as store,
+        closing(Relational(database or folder.database)) as relational,
     ):
         store.export(path, Header(tuple(relational.listening()), relational.roster().robots))
 

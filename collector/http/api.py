@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from collector import telemetry
-from collector.http import alerts, events, export, robots, series
+from collector.http import alerts, delivery, events, export, robots, series
 from collector.http.fields import EmptyIsNone, GivenDuration, GivenInstant, Limit, one_of
 from collector.http.problems import MEDIA_TYPE as PROBLEM
 from collector.http.problems import invalid
@@ -21,6 +21,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
         404: "There is no such thing.",
         409: "The alert cannot be so changed now.",
         422: "A value cannot be used; `errors` names fields.",
+        503: "Store or database cannot answer now; `Retry-After` says when to ask again.",
     }.items()
 }
 router = APIRouter(prefix="/api/v1", responses=_REFUSALS)
@@ -123,10 +124,11 @@ class RobotPage(BaseModel):
 
 
 class HealthReport(BaseModel):
-    """Whether the collector does its work."""
+    """Whether the collector does its work, how each part is, and which do not do theirs."""
 
     ok: bool
     parts: dict[str, str]
+    ill: list[str]
 
 
 @router.get("/alerts")
@@ -190,6 +192,12 @@ def get_series(
     return series.read(services_of(request), robot, given.metric, given.since, given.until, given.step)
 
 
+@router.get("/robots/{robot}/delivery")
+def get_delivery(request: Request, robot: RobotId) -> delivery.RobotDelivery:
+    """How a robot's samples came in the last 7 days, in figures and in words; and what was lost, ever."""
+    return delivery.read(services_of(request), robot)
+
+
 @router.get("/export", response_class=StreamingResponse)
 def get_export(request: Request) -> StreamingResponse:
     """A recording of everything stored: one Parquet file."""
@@ -200,7 +208,7 @@ def get_export(request: Request) -> StreamingResponse:
 def get_health(request: Request) -> JSONResponse:
     """200 while the collector does its work, else 503."""
     health = services_of(request).health()
-    report = HealthReport(ok=health.ok, parts=dict(health.parts))
+    report = HealthReport(ok=health.ok, parts=dict(health.parts), ill=sorted(health.ill))
     return JSONResponse(report.model_dump(), 200 if health.ok else 503)
 
 
@@ -215,7 +223,8 @@ def get_metrics(request: Request) -> Response:
 @monitoring.get("/events", include_in_schema=False)
 async def get_events(request: Request) -> StreamingResponse:
     """For open pages: what has changed."""
-    stream = events.stream(services_of(request).changes)
+    services = services_of(request)
+    stream = events.stream(services.changes, services.health)
     return StreamingResponse(stream, headers=events.HEADERS, media_type=events.MEDIA_TYPE)
 
 

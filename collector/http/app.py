@@ -6,15 +6,18 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from collector.http import api, pages, problems
 from collector.http.guard import Guard
 from collector.http.services import Services
+from collector.limited import Limited
 from collector.stores import StoreError
 
 log = structlog.get_logger()
+_limited = Limited()
 
 
 def create(services: Services) -> FastAPI:
@@ -30,7 +33,7 @@ def create(services: Services) -> FastAPI:
     app.add_middleware(Guard)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
-    for kind in (StoreError, OperationalError):
+    for kind in (StoreError, OperationalError, InterfaceError, PoolTimeoutError):
         app.add_exception_handler(kind, _unavailable)
     app.add_exception_handler(Exception, _failed)
     app.include_router(api.router)
@@ -52,9 +55,9 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:
-    """A full disk, a locked file: nobody's fault at the other end, and perhaps over soon."""
+    """A full disk, a locked file, a server that is away: perhaps over soon."""
     cause = " ".join(str(getattr(error, "orig", None) or error).split())
-    log.error("store cannot answer", path=request.url.path, error=cause)
+    _limited.warning("store cannot answer", request.url.path, error=cause)
     if pages.wants_page(request):
         return pages.error_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
     return problems.of_store(cause)

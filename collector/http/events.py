@@ -1,20 +1,32 @@
 """Server-sent events: open pages hear what has changed, and fetch it themselves."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from collector.http.changes import Change, Changes
+from collector.http.services import Health
 
 MEDIA_TYPE: Final = "text/event-stream"
 HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+LOOK_S: Final = 5.0
 _RETRY_MS: Final = 2_000
+_HEALTH: Final = b"event: health\ndata: {}\n\n"
 
 
-async def stream(changes: Changes) -> AsyncIterator[bytes]:
-    """Events `alerts` and `robots` with `{"revision", "ids"}`; no ids means too many to name."""
+async def stream(
+    changes: Changes, health: Callable[[], Health], look_s: float = LOOK_S
+) -> AsyncIterator[bytes]:
+    """Events `alerts` and `robots` with `{"revision", "ids"}`; no ids means too many to name.
+
+    The event `health` says that another part of the collector fails, falls behind or has recovered.
+    """
     yield f"retry: {_RETRY_MS}\n\n".encode()
-    async for change in changes.listen():
+    known = health().ill
+    async for change in changes.listen(look_s):
+        if (now := health().ill) != known:
+            known = now
+            yield _HEALTH
         yield b": still here\n\n" if change is None else _event(change)
 
 

@@ -122,6 +122,15 @@ class Words:
         """Date and time to the minute."""
         return self._written("time.moment", at, tz)
 
+    def span(self, since: int, until: int, tz: tzinfo = UTC) -> str:
+        """Two moments, written as one where they fall into the same minute, or day."""
+        first, last = self.moment(since, tz), self.moment(until, tz)
+        if first == last:
+            return first
+        if self.day(since, tz) != self.day(until, tz):
+            return f"{first} – {last}"
+        return f"{first}–{datetime.fromtimestamp(until / 1_000, tz):%H:%M}"
+
     def exactly(self, at: int, tz: tzinfo = UTC) -> str:
         """Date and time to the second, with the time zone named."""
         return f"{self._written('time.exact', at, tz)} ({tz})"

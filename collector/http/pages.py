@@ -22,6 +22,7 @@ from collector.http.views import alert as alert_view
 from collector.http.views import fleet as fleet_view
 from collector.http.views import queue as queue_view
 from collector.http.views import robot as robot_view
+from collector.http.views.notices import notices
 from collector.http.views.plots import Plot
 from collector.http.views.rows import Row, place, rows
 from collector.queue import (
@@ -131,6 +132,12 @@ def robot_plot(request: Request, id_: str, subsystem: str = "") -> JSONResponse:
         raise UnknownPageError("error.404_robot", id=id_[:64])
     where = place(id_, record, services.fleet.state(id_).tz)
     return _plot(robot_view.plot(services, where, subsystem, _range(request), t, now))
+
+
+@router.get("/notices")
+def notices_alone(request: Request) -> Response:
+    """What is wrong with the collector, for the place on every page that says so."""
+    return _page(request, "notices.html")
 
 
 @router.post("/me")
@@ -334,9 +341,10 @@ def _plot(plot: Plot | None) -> JSONResponse:
 
 
 def _page(request: Request, template: str, status_code: int = HTTPStatus.OK, /, **values: Any) -> Response:
-    _, t, now = _context(request)
+    services, t, now = _context(request)
     shown = {
         "t": t,
+        "notices": notices(services.health(), t),
         "now": now,
         "who": _who(request),
         "here": _here(request),

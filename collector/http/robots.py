@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from collector.http.delivery import DeliverySummary, summary
 from collector.http.fields import Instant
 from collector.http.problems import missing
 from collector.http.services import Services
@@ -36,7 +37,7 @@ class RobotItem(BaseModel):
 
 
 class RobotDetail(RobotItem):
-    """A robot with its latest values."""
+    """A robot with its latest values; `delivery` is null while the store cannot be read."""
 
     agent: str | None
     epoch: str | None
@@ -45,6 +46,7 @@ class RobotDetail(RobotItem):
     values: dict[str, float]
     samples_lost: int
     samples_refused: int
+    delivery: DeliverySummary | None
 
 
 def items(services: Services, records: Iterable[RobotRecord]) -> list[RobotItem]:
@@ -70,6 +72,7 @@ def detail(services: Services, id_: str) -> RobotDetail:
         values=dict(state.values),
         samples_lost=state.lost,
         samples_refused=state.refused,
+        delivery=summary(services, record),
     )
 
 

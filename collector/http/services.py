@@ -15,10 +15,14 @@ from rules.rule import RuleSet
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Whether the collector does its work; `parts` says of each part how it is, in a word or a line."""
+    """Whether the collector does its work; `parts` says of each part how it is, in a word or a line.
+
+    `ill` are the parts that do not do their work.
+    """
 
     ok: bool
     parts: Mapping[str, str] = field(default_factory=dict)
+    ill: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

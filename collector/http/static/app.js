@@ -55,12 +55,18 @@
 
   setInterval(() => follow("alerts"), 60_000);
   const aimsAtPage = (event) => event.detail.ctx?.target === page() && page() !== null;
+
+  // What is wrong with the collector stands above the page, and is fetched on its own: the page may fail.
+  const notices = () => document.getElementById("notices");
+  const lookForNotices = () => { if (notices()) htmx.trigger(notices(), "refresh"); };
+  setInterval(() => { if (notices()?.childElementCount && !document.hidden) lookForNotices(); }, 10_000);
   document.addEventListener("htmx:before:request", (event) => { if (aimsAtPage(event)) busy += 1; });
   document.addEventListener("htmx:finally:request", (event) => { if (aimsAtPage(event)) busy = Math.max(0, busy - 1); });
 
   // A refusal has nothing to show in the page's place: what is there stays, and is tried again.
   document.addEventListener("htmx:before:swap", (event) => {
-    if (aimsAtPage(event) && event.detail.ctx.response?.status >= 400) event.preventDefault();
+    const kept = aimsAtPage(event) || event.detail.ctx?.target === notices();
+    if (kept && event.detail.ctx.response?.status >= 400) event.preventDefault();
   });
 
   const TOPICS = ["alerts", "robots"];
@@ -73,7 +79,10 @@
     events = new EventSource("/events");
     events.onopen = () => {
       live.dataset.state = "on";
-      if (missed) TOPICS.forEach(follow);
+      if (missed) {
+        TOPICS.forEach(follow);
+        lookForNotices();
+      }
       missed = false;
     };
     events.onerror = () => {
@@ -85,6 +94,7 @@
       }
     };
     for (const topic of TOPICS) events.addEventListener(topic, () => follow(topic));
+    events.addEventListener("health", lookForNotices);
   }
 
   function hangUp() {
@@ -157,7 +167,7 @@
   });
   document.addEventListener("htmx:error", (event) => {
     const ctx = event.detail.ctx;
-    if (ctx && ctx.sourceElement !== page()) toast(body.dataset.network, true);
+    if (ctx && ctx.sourceElement !== page() && ctx.sourceElement !== notices()) toast(body.dataset.network, true);
   });
 
   document.addEventListener("click", (event) => {

@@ -11,13 +11,14 @@ from collector.http.services import Services
 from collector.http.views.queue import open_alerts
 from collector.http.views.rows import Place, place
 from collector.http.views.subsystems import Cell, Worst, cells, subsystem, worst
-from collector.presence import Presence
+from collector.presence import Presence, RobotState
 from collector.queue import RANK, Alert, Severity
 from collector.relational import Lifecycle, RobotRecord
 
 PAGE: Final = 100
 MOST: Final = 2_000
 PRESENCES: Final[tuple[Presence, ...]] = ("online", "late", "lost", "never")
+DELIVERIES: Final = ("clash", "lost", "held")
 _FIELDS: Final = ("customer", "site", "industry")
 
 
@@ -30,25 +31,27 @@ class Filters:
     site: str = ""
     industry: str = ""
     presence: str = ""
+    delivery: str = ""
     show: int = PAGE
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Filters":
         """The filters of an address; what makes no sense there is left out."""
-        show, presence = query.get("show", ""), query.get("presence", "")
+        show, presence, delivery = (query.get(name, "") for name in ("show", "presence", "delivery"))
         return cls(
             q=query.get("q", "").strip()[:100],
             customer=query.get("customer", ""),
             site=query.get("site", ""),
             industry=query.get("industry", ""),
             presence=presence if presence in PRESENCES else "",
+            delivery=delivery if delivery in DELIVERIES else "",
             show=min(max(int(show), PAGE), MOST) if show.isascii() and show.isdecimal() else PAGE,
         )
 
     def url(self, **changes: str | int) -> str:
         """The address of the fleet with some filters changed."""
         other = replace(self, **changes)  # type: ignore[arg-type]
-        given = {name: getattr(other, name) for name in ("q", *_FIELDS, "presence")}
+        given = {name: getattr(other, name) for name in ("q", *_FIELDS, "presence", "delivery")}
         given["show"] = "" if other.show == PAGE else str(other.show)
         query = urlencode({name: value for name, value in given.items() if value})
         return f"/fleet?{query}" if query else "/fleet"
@@ -59,7 +62,8 @@ class Filters:
         fields_fit = all(
             not wish or wish == getattr(row.record, name) for name, wish in zip(_FIELDS, given, strict=True)
         )
-        return fields_fit and (not self.q or row.place.mentions(self.q.casefold()))
+        found = not self.q or row.place.mentions(self.q.casefold())
+        return fields_fit and found and (not self.delivery or self.delivery in row.flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class RobotRow:
     lifecycle: str
     presence: Presence
     seen_at: int | None
+    flags: Mapping[str, str]  # what is to be said of its delivery, in a word or two
     cells: tuple[Cell, ...]
     alerts: int
 
@@ -97,6 +102,7 @@ class FleetPage:
     customers: list[tuple[str, str]]
     sites: list[tuple[str, str]]
     industries: list[tuple[str, str]]
+    deliveries: list[tuple[str, str]]
     columns: list[tuple[str, str]]
     rows: list[RobotRow]
     more: str | None
@@ -119,6 +125,7 @@ def page(services: Services, filters: Filters, t: Words, now: int) -> FleetPage:
         customers=_choices(records, "customer"),
         sites=_choices([r for r in records if filters.customer in ("", r.customer)], "site"),
         industries=[(value, t.one_of("industry", value)) for value, _ in _choices(records, "industry")],
+        deliveries=_deliveries(every, filters, t),
         columns=[(name, subsystem(services, name, t)) for name in services.catalogue.modules],
         rows=kept[: filters.show],
         more=filters.url(show=filters.show + PAGE) if len(kept) > filters.show else None,
@@ -138,9 +145,21 @@ def _row(
         lifecycle=t.one_of("lifecycle", record.lifecycle),
         presence=presence,
         seen_at=state.last_seen_at,
+        flags=_flags(state, t),
         cells=tuple(cells(services, record.id, presence, severities, t).values()),
         alerts=alerts,
     )
+
+
+def _flags(state: RobotState, t: Words) -> dict[str, str]:
+    counts = {"clash": 1 if state.clash else 0, "lost": state.lost, "held": state.held or 0}
+    return {name: t(f"fleet.flag.{name}", n=counts[name]) for name in DELIVERIES if counts[name]}
+
+
+def _deliveries(every: list[RobotRow], filters: Filters, t: Words) -> list[tuple[str, str]]:
+    """What there is to choose from; where all is well, nothing."""
+    there = {name for row in every for name in row.flags} | {filters.delivery}
+    return [(name, t(f"fleet.deliveries.{name}")) for name in DELIVERIES if name in there]
 
 
 def _by_trouble(rows: list[RobotRow], alerts: list[Alert]) -> list[RobotRow]:

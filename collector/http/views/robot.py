@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from functools import partial
 from typing import Final
 
 from collector.http.i18n import Words
+from collector.http.reading import readable
 from collector.http.services import Services
+from collector.http.views.delivery import Section, account, section, stored
 from collector.http.views.plots import Line, Plot, Values, step_for
 from collector.http.views.rows import Place, Row, place, rows
 from collector.http.views.subsystems import Cell, cells, subsystem, worst
@@ -49,7 +52,7 @@ class SparkBar:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One subsystem's card."""
+    """One subsystem's card; `unread`: what it counted cannot be read now."""
 
     name: str
     label: str
@@ -57,6 +60,7 @@ class Part:
     lines: list[CounterLine]
     spark: list[SparkBar]
     spark_title: str
+    unread: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ class RobotPage:
     presence_words: str
     lifecycle: str
     lifecycle_shown: bool
-    specs: list[tuple[str, str, str]]
+    specs: list[tuple[str, str]]
+    delivery: Section | None
     heard: bool
     parts: list[Part]
     vitals: list[tuple[str, str]]
@@ -97,6 +102,7 @@ def page(services: Services, record: RobotRecord, range_: str, t: Words, now: in
         lifecycle=t.one_of("lifecycle", record.lifecycle),
         lifecycle_shown=record.lifecycle is not Lifecycle.LIVE,
         specs=_specs(record, state, where, t, now),
+        delivery=_delivery(services, where, now, t) if state.session is not None or heard else None,
         heard=heard,
         parts=_parts(services, where, shown, t, now) if heard else [],
         vitals=_vitals(services, state, t),
@@ -161,13 +167,15 @@ def _presence_words(presence: Presence, state: RobotState, t: Words, now: int) -
     return t(f"presence_words.{presence}", ago=t.ago(heard, now) if heard is not None else "–")
 
 
-def _specs(
-    record: RobotRecord, state: RobotState, where: Place, t: Words, now: int
-) -> list[tuple[str, str, str]]:
+def _delivery(services: Services, where: Place, now: int, t: Words) -> Section:
+    found = readable(partial(stored, services, where.id, now))
+    return section(account(services, where.id, found, now), t, where.zone)
+
+
+def _specs(record: RobotRecord, state: RobotState, where: Place, t: Words, now: int) -> list[tuple[str, str]]:
     model = record.model or state.labels.get("model")
     interval = t.duration(state.interval_s * 1_000) if state.session is not None else None
     sampled = t.ago(state.last_sample_at, now) if state.last_sample_at is not None else None
-    lost = t("robot.lost", n=state.lost) if state.lost else t("robot.lost_none")
     named = [
         ("industry", t.one_of("industry", record.industry) if record.industry else None),
         ("scene", t.one_of("scene", record.scene) if record.scene else None),
@@ -179,8 +187,7 @@ def _specs(
         ("site_time", f"{t.moment(now, where.zone)} ({where.zone})"),
         ("last_sample", sampled),
     ]
-    specs = [(t(f"robot.{name}"), value, "") for name, value in named if value]
-    return [*specs, (t("robot.samples"), lost, t("robot.lost_hint"))]
+    return [(t(f"robot.{name}"), value) for name, value in named if value]
 
 
 def _installed(record: RobotRecord, t: Words) -> str | None:
@@ -205,7 +212,7 @@ def _parts(services: Services, where: Place, shown: Mapping[str, Cell], t: Words
     until = (now // SPARK_STEP_MS + 1) * SPARK_STEP_MS
     since = until - _SPARK_BARS * SPARK_STEP_MS
     metrics = [name for module in shown for name in _counters(services, module)]
-    series = services.store.series(where.id, metrics, since, until, SPARK_STEP_MS)
+    series = readable(partial(services.store.series, where.id, metrics, since, until, SPARK_STEP_MS))
     midnight = _midnight(now, where.zone)
     return [_part(services, name, cell, series, midnight, t) for name, cell in shown.items()]
 
@@ -215,17 +222,19 @@ def _midnight(now: int, zone: tzinfo) -> int:
     return int(local.timestamp() * 1_000)
 
 
-def _part(services: Services, name: str, cell: Cell, series: Series, midnight: int, t: Words) -> Part:
+def _part(services: Services, name: str, cell: Cell, series: Series | None, midnight: int, t: Words) -> Part:
     known = watched(services.rules, name)
-    today = {metric: _since(series, metric, midnight) for metric in _counters(services, name)}
+    read = series or Series((), SPARK_STEP_MS, {})
+    today = {metric: _since(read, metric, midnight) for metric in _counters(services, name)}
     spark = known.trouble or _sparked(services, name, known)
     return Part(
         name=name,
         label=subsystem(services, name, t),
         cell=cell,
         lines=_lines(services, known, today, t) if any(v is not None for v in today.values()) else [],
-        spark=_spark([series.values[m] for m in spark], "bar-bad" if known.trouble else "bar-ok"),
+        spark=_spark([read.values.get(m, ()) for m in spark], "bar-bad" if known.trouble else "bar-ok"),
         spark_title=f"{t('robot.spark')}: {', '.join(t.both(services.catalogue[m].label) for m in spark)}",
+        unread=series is None,
     )
 
 
@@ -234,7 +243,7 @@ def _sparked(services: Services, name: str, known: Watched) -> tuple[str, ...]:
 
 
 def _since(series: Series, metric: str, start: int) -> float | None:
-    values = zip(series.times, series.values[metric], strict=True)
+    values = zip(series.times, series.values.get(metric, ()), strict=True)
     known = [value for time, value in values if time >= start and value is not None]
     return sum(known) if known else None
 

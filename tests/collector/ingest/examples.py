@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from agent import wire
 from agent.catalogue import Catalogue, load
-from collector.stores import Commit, StoredSample, Watermark
+from collector.stores import Commit, Rows, StoredSample, Watermark
 
 CATALOGUE: Catalogue = load()
 NOW = 1_795_000_000_000
@@ -38,11 +38,18 @@ def sample(
     )
 
 
-def commit(samples: Sequence[StoredSample], at: int, until: int | None = None) -> Commit:
+def rows(*samples: StoredSample, catalogue: Catalogue = CATALOGUE) -> Rows:
+    """Samples as columns."""
+    return Rows.of(samples, catalogue)
+
+
+def commit(
+    samples: Sequence[StoredSample], at: int, until: int | None = None, catalogue: Catalogue = CATALOGUE
+) -> Commit:
     """A commit of samples of one epoch, with the watermark at the last of them."""
     last = samples[-1]
     mark = Watermark(last.seq if until is None else until)
-    return Commit(at, samples, watermarks={(last.robot, last.epoch): mark})
+    return Commit(at, rows(*samples, catalogue=catalogue), watermarks={(last.robot, last.epoch): mark})
 
 
 def hello(

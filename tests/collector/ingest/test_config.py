@@ -9,6 +9,7 @@ from collector.config import (
     ConfigError,
     HttpAddress,
     Tls,
+    parse_age,
     parse_broker,
     parse_http,
     tls_context,
@@ -83,3 +84,18 @@ def test_tls_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         tls_context(parse_broker("mqtt://h"), missing)
     with pytest.raises(ConfigError, match=r"ca\.pem"):
         tls_context(parse_broker("mqtts://h"), missing)
+
+
+@pytest.mark.parametrize(("text", "ms"), [("1d", 86_400_000), ("400d", 34_560_000_000), ("forever", None)])
+def test_ages(text: str, ms: int | None) -> None:
+    """How long something is kept: days, or without end."""
+    assert parse_age("--keep-samples", text) == ms
+
+
+@pytest.mark.parametrize("text", ["", "d", "0d", "-1d", "1.5d", "5w", "400", "99999d", "²d"])
+def test_what_is_no_age(text: str) -> None:
+    """The flag and the value are named, and what one looks like."""
+    with pytest.raises(
+        ConfigError, match=r"--keep-samples .* is no age; write days, such as 400d, or forever"
+    ):
+        parse_age("--keep-samples", text)

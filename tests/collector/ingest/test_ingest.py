@@ -12,7 +12,8 @@ from collector.assembly import Opened, opened
 from collector.config import Evaluation
 from collector.evaluation import Evaluator, settled_until
 from collector.folder import Folder
-from collector.ingest import Arrived, Connected, Incoming, Ingest, Parts
+from collector.inbox import Arrived, Connected, Incoming
+from collector.ingest import Ingest, Parts
 from collector.intake import Intake
 from collector.listening import Listening
 from collector.presence import Fleet

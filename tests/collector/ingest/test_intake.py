@@ -1,24 +1,46 @@
 """The intake: of every number of an epoch, exactly one sample, or a declared loss."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import wire
-from collector.intake import Accepted, Intake
-from collector.stores import MAX_ABOVE, StoredSample, Watermark
+from collector.intake import MAX_EPOCHS, Intake, Refusal
+from collector.stores import MAX_ABOVE, Loss, StoredSample, Watermark
 from tests.collector.ingest.examples import CATALOGUE, NOW, arrival, hello, message, sample
 
 
-def take(intake: Intake, text: wire.Samples, robot: str = "r1") -> Accepted:
+@dataclass(frozen=True)
+class Taken:
+    """What became of a message in a round of its own."""
+
+    samples: Sequence[StoredSample]
+    duplicates: int
+    refusals: Sequence[Refusal]
+    losses: Sequence[Loss]
+    unknown: Mapping[str, int]
+    lost: int
+
+
+def take(intake: Intake, text: wire.Samples, robot: str = "r1") -> Taken:
     """The intake of a message that arrives as soon as it is sent."""
-    return intake.samples(robot, text, arrival(text))
+    at = arrival(text)
+    accepted, collected = intake.samples(robot, text, at), intake.collect(at)
+    return Taken(
+        list(collected.rows.samples()),
+        accepted.duplicates,
+        [*accepted.refusals, *collected.refusals],
+        [*accepted.losses, *collected.losses],
+        collected.unknown,
+        accepted.lost,
+    )
 
 
-def seqs(accepted: Accepted) -> list[int]:
+def seqs(accepted: Taken) -> list[int]:
     """The numbers of the samples to store."""
     return [taken.seq for taken in accepted.samples]
 
@@ -149,6 +171,18 @@ def test_robot_that_leaves_gaps_for_ever_cannot_fill_the_memory() -> None:
     assert seqs(take(intake, message(MAX_ABOVE + 10))) == [MAX_ABOVE + 10]
 
 
+def test_robot_that_begins_epoch_after_epoch_cannot_fill_the_memory() -> None:
+    """Beyond a bound, new epochs are refused with the reason; those known go on."""
+    intake = Intake(CATALOGUE)
+    for number in range(MAX_EPOCHS):
+        assert seqs(take(intake, message(1, epoch=f"e{number}"))) == [1]
+    [refusal] = take(intake, message(1, epoch="one more")).refusals
+    assert (refusal.reason, refusal.epoch) == ("too_many_epochs", "one more")
+    assert intake.hello("r1", hello(epoch="another"), NOW).refusals
+    assert seqs(take(intake, message(2, epoch="e7"))) == [2]
+    assert seqs(take(intake, message(1, epoch="one more"), robot="r2")) == [1]
+
+
 @given(
     count=st.integers(1, 40),
     cuts=st.lists(st.tuples(st.integers(1, 40), st.integers(1, 15)), max_size=30),
@@ -191,3 +225,67 @@ def test_every_number_is_stored_or_lost_and_never_both(steps: list[tuple[int, in
     assert len(stored) == len(set(stored))
     assert len([seq for seq in stored if seq <= mark.until]) + lost == mark.until
     assert {seq for seq in stored if seq > mark.until} == mark.above
+
+
+@given(
+    values=st.lists(st.integers(0, 12), min_size=1, max_size=25),
+    cuts=st.sets(st.integers(1, 24), max_size=6),
+)
+def test_rounds_find_what_one_by_one_is_found(values: list[int], cuts: set[int]) -> None:
+    """However samples are gathered into rounds, the same of them are refused."""
+    texts = [
+        message(seq, counters=[{"network": {"disconnects": value}}]) for seq, value in enumerate(values, 1)
+    ]
+    single, gathered = Intake(CATALOGUE), Intake(CATALOGUE)
+    refused = [refusal for text in texts for refusal in take(single, text).refusals]
+    found: list[Refusal] = []
+    for number, text in enumerate(texts, 1):
+        gathered.samples("r1", text, arrival(text))
+        if number in cuts or number == len(texts):
+            found += gathered.collect(arrival(text)).refusals
+    assert found == refused
+
+
+@given(
+    rises=st.lists(st.integers(0, 3), min_size=1, max_size=25),
+    shuffle=st.randoms(use_true_random=False),
+    cuts=st.sets(st.integers(1, 60), max_size=8),
+)
+def test_counters_that_only_rise_are_never_refused(
+    rises: list[int], shuffle: random.Random, cuts: set[int]
+) -> None:
+    """In any order, twice each, two robots mixed, in any rounds: nothing is wrong with them."""
+    values = [sum(rises[:number]) for number in range(1, len(rises) + 1)]
+    texts = [
+        (robot, message(seq, counters=[{"network": {"disconnects": value}}]))
+        for robot in ("r1", "r2")
+        for seq, value in enumerate(values, 1)
+    ] * 2
+    shuffle.shuffle(texts)
+    intake = Intake(CATALOGUE)
+    stored: list[tuple[str, int]] = []
+    for number, (robot, text) in enumerate(texts, 1):
+        intake.samples(robot, text, arrival(text))
+        if number in cuts or number == len(texts):
+            collected = intake.collect(arrival(text))
+            assert not collected.refusals
+            stored += [(taken.robot, taken.seq) for taken in collected.rows.samples()]
+    assert sorted(stored) == sorted(
+        (robot, seq) for robot in ("r1", "r2") for seq in range(1, len(rises) + 1)
+    )
+
+
+def test_known_metrics_are_read_the_quick_way_and_unknown_ones_the_other() -> None:
+    """Both ways give the same samples; the unknown is counted on one of them."""
+    intake = Intake(CATALOGUE)
+    plain = message(1, 2)
+    strange = message(3, counters=[{"network": {"disconnects": 9}, "arm": {"grasps": 1}}])
+    read: list[StoredSample] = []
+    for text in (plain, strange):
+        received = wire.decode("vitals/v1/f/r1/samples", wire.encode(text), intake.known.decoder)
+        assert isinstance(received, wire.Received)
+        assert isinstance(received.message, wire.Samples)
+        assert intake.known.holds(received.message.samples[0]) == (text is plain)
+        read += take(intake, received.message).samples
+    again = Intake(CATALOGUE)
+    assert read == [sample for text in (plain, strange) for sample in take(again, text).samples]

@@ -6,10 +6,10 @@ import pytest
 
 from agent.wire import Status
 from collector.presence import Fleet
-from tests.collector.ingest.examples import NOW, hello, sample
+from tests.collector.ingest.examples import NOW, hello, rows, sample
 
 MINUTE = 60_000
-Step = Callable[[Fleet], None]
+Step = Callable[[Fleet], object]
 
 
 def says(session: int, *, retained: bool = False) -> Step:
@@ -82,17 +82,17 @@ def test_silence_is_counted_only_while_listening() -> None:
 def test_silence_before_a_restart_counts() -> None:
     """A robot that was silent while an earlier collector listened is lost already, not late anew."""
     fleet = Fleet(listened=[(NOW - 90 * MINUTE, NOW - MINUTE)])
-    fleet.stored([sample(1, t=NOW - 60 * MINUTE)])
+    fleet.stored(rows(sample(1, t=NOW - 60 * MINUTE)))
     fleet.listening(NOW)
     assert fleet.presence("r1", NOW) == "lost"
-    fleet.stored([sample(2, t=NOW - 2 * MINUTE)])
+    fleet.stored(rows(sample(2, t=NOW - 2 * MINUTE)))
     assert fleet.presence("r1", NOW) == "late"
 
 
 def test_robot_of_which_only_the_past_is_known_is_not_online() -> None:
     """Stored samples alone do not make a robot present."""
     fleet = Fleet()
-    fleet.stored([sample(1, t=NOW)])
+    fleet.stored(rows(sample(1, t=NOW)))
     assert fleet.presence("r1", NOW + MINUTE) == "late"
     fleet.listening(NOW)
     assert fleet.presence("r1", NOW + 10 * MINUTE) == "lost"
@@ -101,12 +101,12 @@ def test_robot_of_which_only_the_past_is_known_is_not_online() -> None:
 def test_newest_sample_is_shown_whatever_comes_later() -> None:
     """A backlog does not overwrite the live values; a new epoch does."""
     fleet = Fleet()
-    fleet.stored([sample(5, gauges={"asr.up": 1})])
-    fleet.stored([sample(2, gauges={"asr.up": 0})])
+    fleet.stored(rows(sample(5, gauges={"asr.up": 1})))
+    fleet.stored(rows(sample(2, gauges={"asr.up": 0})))
     assert fleet.state("r1").seq == 5
     assert fleet.state("r1").up("asr") is True
     assert fleet.state("r1").up("nlp") is None
-    fleet.stored([sample(1, epoch="e2", t=NOW + 10**6, gauges={"asr.up": 0})])
+    fleet.stored(rows(sample(1, epoch="e2", t=NOW + 10**6, gauges={"asr.up": 0})))
     assert fleet.state("r1").up("asr") is False
 
 

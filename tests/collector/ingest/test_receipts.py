@@ -1,6 +1,8 @@
 """Receipts: soon where an agent waits for them, rarely otherwise."""
 
-from collector.receipts import Receipt, Receipts
+from collections import Counter
+
+from collector.receipts import EVERY_MS, Receipt, Receipts
 
 NOW = 1_000_000
 
@@ -19,7 +21,7 @@ def test_hello_is_answered_at_once_and_so_are_the_first_samples_after_it() -> No
     assert due(receipts, NOW + 1) == [Receipt("r1", "e1", 8)]
     receipts.stored("r1", "e1", 9, 1)
     assert due(receipts, NOW + 2) == []
-    assert due(receipts, NOW + 60_001) == [Receipt("r1", "e1", 9)]
+    assert due(receipts, NOW + EVERY_MS + 1) == [Receipt("r1", "e1", 9)]
 
 
 def test_backlog_is_answered_every_so_many_samples() -> None:
@@ -66,3 +68,31 @@ def test_lost_connection_forgets_what_was_owed() -> None:
     receipts.stored("r1", "e1", 4, 4)
     receipts.forget()
     assert due(receipts, NOW) == []
+
+
+def test_a_fleet_that_came_together_is_not_answered_together() -> None:
+    """Each robot has a wait of its own, never longer than the longest."""
+    receipts = Receipts()
+    robots = [f"r{number}" for number in range(1_000)]
+    for robot in robots:
+        receipts.hello(robot, "e1", 0)
+    assert len(due(receipts, NOW)) == 1_000
+    told: dict[str, int] = {}
+    for seconds in range(1, 200):
+        for robot in robots:
+            receipts.stored(robot, "e1", seconds, 1)
+        for receipt in due(receipts, NOW + 1_000 * seconds):
+            told.setdefault(receipt.robot, seconds) if seconds > 1 else None
+    assert len(told) == 1_000
+    assert max(told.values()) <= EVERY_MS // 1_000 + 1
+    by_second = Counter(told.values())
+    assert max(by_second.values()) < 50
+
+
+def test_more_than_a_round_can_send_waits_for_the_next() -> None:
+    """In the order in which they asked."""
+    receipts = Receipts()
+    for number in range(5):
+        receipts.hello(f"r{number}", "e1", number)
+    assert [receipt.robot for receipt in receipts.due(NOW, at_most=3)] == ["r0", "r1", "r2"]
+    assert [receipt.robot for receipt in receipts.due(NOW, at_most=3)] == ["r3", "r4"]

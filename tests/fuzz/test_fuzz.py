@@ -1,0 +1,60 @@
+"""Fuzzing, as far as a test run has time for it; `make fuzz` goes on to a million."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fuzz.harness import Harness, seeds
+from tests.fuzz.mutation import mutated
+
+
+def test_golden_messages_pass() -> None:
+    """What the fuzzer begins with is taken, save what names another robot or contradicts."""
+    harness = Harness()
+    for seed in seeds():
+        harness.one(seed)
+    harness.collect()
+    assert harness.stored > 0
+    assert set(harness.refused) <= {"identity", "decrease"}
+
+
+@given(seed=st.integers(0, 2**32), which=st.integers(0, 100))
+def test_mutation_repeats_itself(seed: int, which: int) -> None:
+    """The same seed gives the same message, so that a find can be looked at again."""
+    payload = seeds()[which % len(seeds())][1:]
+    changed = mutated(payload, seed)
+    assert changed is not None
+    assert changed == mutated(payload, seed)
+
+
+def test_mutation_leaves_what_is_no_json() -> None:
+    """There is nothing in it to change."""
+    assert mutated(b"{", 1) is None
+    assert mutated(b"\x78\x9c", 1) is None
+    assert json.loads(mutated(b'{"a": 1}', 4) or b"") != {"a": 1}
+
+
+@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris has no wheel here")
+def test_ten_thousand_messages_and_nothing_escapes(tmp_path: Path) -> None:
+    """Every refusal has a reason, both ways of reading agree, memory stays flat."""
+    command = [
+        sys.executable,
+        "-m",
+        "tests.fuzz",
+        "--messages",
+        "10000",
+        "--seed",
+        "3",
+        "--keep",
+        str(tmp_path),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "10,000 messages" in done.stdout
+    assert not list(tmp_path.iterdir())
