@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
-.PHONY: help setup demo test check format lock bench clean
+.PHONY: help setup demo test torture check format lock fuzz bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ demo: setup ## a whole fleet on this machine; prints the console's address, Ctrl
 test: setup ## every test (those that need mosquitto or chromium are skipped by name where these are missing)
 	@$(BIN)/pytest -n 2 --dist loadgroup $(TEST_ARGS)
 
+torture: setup ## kills agent, broker and collector at random under load: N=50, BROKER=both|nats|mosquitto, SEED, RATE
+	@$(BIN)/python -m tests.system.torture --kills $(or $(N),50) --broker $(or $(BROKER),both) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE)) $(TORTURE_ARGS)
+
 check: setup ## formatting, lint, types, import directions, rule packs
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -39,6 +42,9 @@ format: setup ## puts the code in order
 lock: setup ## pins every dependency anew, with hashes
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements/base.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements/dev.txt
+
+fuzz: setup ## a million broken messages to the collector's intake (MESSAGES=…, SEED=…)
+	@$(BIN)/python -m tests.fuzz --messages $(or $(MESSAGES),1000000) --seed $(or $(SEED),1)
 
 bench: setup ## the benchmarks; each prints its figures
 	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -72,6 +72,11 @@ class Broker:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int:
+        """Its process id; 0 before it was started."""
+        return 0 if self._process is None else self._process.pid
+
+    @property
     def log(self) -> str:
         """What the broker printed so far."""
         path = self.folder / f"{self.kind}.log"

@@ -1,20 +1,32 @@
 """The console in a real browser: what a CSM sees and does."""
 
 import re
+from dataclasses import replace
 from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 from sqlalchemy.exc import OperationalError
 
-from collector.http.i18n import Words
+from collector.http.changes import Changes
+from collector.http.i18n import Words, zone
 from collector.queue import Acknowledge, Close, Reason
 from tests.browser.conftest import Site
-from tests.browser.world import HOUR, SILENT
+from tests.browser.world import DAY, HOUR, MINUTE, SILENT, TZ
+from tests.http.away import AwayStore
 
 # One worker runs them all: while the browser is there, its event loop is, and other tests have their own.
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-PAGES = ("/", "/?view=snoozed", "/?view=closed", "/fleet", "/robots/RV-0006", "/robots/RV-9917", "/alerts/1")
+PAGES = (
+    "/",
+    "/?view=snoozed",
+    "/?view=closed",
+    "/fleet",
+    "/robots/RV-0006",
+    "/robots/RV-0007",
+    "/robots/RV-9917",
+    "/alerts/1",
+)
 
 
 def words(language: str) -> Words:
@@ -219,6 +231,80 @@ def test_a_robot_shows_its_subsystems_and_plots(page: Page, site: Site, language
     expect(page.locator("figure[data-drawn] canvas")).to_have_count(12)
     page.locator(".brief").first.locator("a").first.click()
     expect(page).to_have_url(re.compile(r"/alerts/\d+"))
+
+
+def test_a_robot_shows_how_its_samples_came(page: Page, site: Site, language: str) -> None:
+    """What was lost, late, corrected and held back, in words; each loss in a table; without reload."""
+    t = words(language)
+    open_queue(page, site, "/robots/RV-0007")
+    told = page.locator("#delivery .told li")
+    expect(page.locator("#delivery h2")).to_have_text(t("delivery.title"))
+    expect(told.nth(0)).to_have_text(t("delivery.some", n=577, lost=231))
+    expect(told).to_have_count(6)
+    tz = zone(TZ)
+    when = t.span(site.world.now - 3 * DAY, site.world.now - 26 * HOUR, tz)
+    expect(told.nth(1)).to_have_text(t("delivery.dropped", n=230, when=when))
+    expect(told.nth(3)).to_have_text(t("delivery.late", n=53, delay=t.duration(530 * MINUTE)))
+    rows = page.locator("#delivery .losses tbody tr")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(1).locator("td")).to_have_text(
+        [
+            t.moment(site.world.now - 26 * HOUR, tz),
+            "212",
+            t("delivery.why.dropped"),
+            t("delivery.among", numbers="130–400"),
+        ]
+    )
+    site.world.services.fleet.holding("RV-0007", 40, site.world.now)
+    site.world.services.changes.publish("robots", ["RV-0007"])
+    expect(told.nth(5)).to_have_text(t("delivery.held", n=40, when=t.moment(site.world.now, tz)))
+
+
+def test_robots_with_trouble_in_delivery_are_found(page: Page, site: Site, language: str) -> None:
+    """The fleet's page marks them, and shows them alone."""
+    t = words(language)
+    open_queue(page, site, "/fleet")
+    expect(page.locator("#robot-RV-0007 .flag")).to_have_text(
+        [t("fleet.flag.lost", n=230), t("fleet.flag.held", n=380)]
+    )
+    page.locator("select[name=delivery]").select_option("clash")
+    expect(page.locator("table.fleet tbody tr")).to_have_count(1)
+    page.locator("table.fleet tbody tr a").click()
+    expect(page.locator("#delivery .told li").first).to_contain_text(
+        t("delivery.clash", since="\0").split("\0")[0]
+    )
+
+
+def test_every_page_says_that_data_cannot_be_stored(page: Page, site: Site, language: str) -> None:
+    """The banner comes and goes by itself, in words, and does not disturb what the page shows."""
+    t = words(language)
+    open_queue(page, site)
+    expect(page.locator("#notices .banner")).to_have_count(0)
+    page.locator("#q").fill("RV-0011")
+    site.world.conditions.ill("store", "cannot be written: no space left on device")
+    expect(page.locator("#notices .banner.bad")).to_contain_text(t("notice.store"))
+    expect(page.locator("#notices .banner.bad")).to_contain_text("no space left on device")
+    expect(page.locator("#q")).to_have_value("RV-0011")
+    site.world.conditions.well("store", "up to date")
+    site.world.conditions.ill("ingest", "behind: 12,400 messages wait, oldest 14 s")
+    expect(page.locator("#notices .banner")).to_have_count(1)
+    expect(page.locator("#notices .banner.note")).to_contain_text(t("notice.ingest"))
+    site.world.conditions.well("ingest", "up to date")
+    expect(page.locator("#notices .banner")).to_have_count(0)
+
+
+def test_a_page_without_its_store(page: Page, site: Site, language: str) -> None:
+    """While the store is away, a robot's page shows what else it knows, and says what cannot be read."""
+    t = words(language)
+    site.serving.stop()
+    away = replace(site.world.services, store=AwayStore(), changes=Changes())  # type: ignore[arg-type]
+    site.serving.start(away)
+    open_queue(page, site, "/robots/RV-0006")
+    expect(page.locator("#delivery .told li").first).to_have_text(t("delivery.unreadable"))
+    expect(page.locator(".part")).to_have_count(8)
+    expect(page.locator("#part-vision")).to_contain_text(t("robot.unread"))
+    expect(page.locator("#plots")).to_contain_text(t("plot.failed"))
+    expect(page.locator(".brief").first).to_be_visible()
 
 
 def test_languages_are_switched_and_remembered(page: Page, site: Site, language: str) -> None:

@@ -4,19 +4,22 @@ import itertools
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from msgspec import structs
+
 from agent import wire
 from agent.catalogue import load as load_catalogue
+from collector.conditions import Conditions
 from collector.http.changes import Changes
-from collector.http.services import Health, Services
+from collector.http.services import Services
 from collector.http.views.plots import rolling
 from collector.presence import Fleet
 from collector.queue import Acknowledge, Close, Reason, Snooze
 from collector.relational import Lifecycle, Relational, RobotRecord
-from collector.stores import Commit, StoredSample, Watermark
+from collector.stores import Commit, Loss, Rows, StoredSample, Watermark
 from collector.stores.duckdb import DuckStore
 from collector.telemetry import Telemetry
 from rules.engine import Entity, Evaluation, Event, Evidence, Reading
@@ -82,6 +85,8 @@ TROUBLES: Final = (
 )
 SILENT: Final = 11
 LATE: Final = 15
+LOSSY: Final = 6  # its disk was full, twice; some of its samples came late or with a wrong clock
+DOUBLE: Final = 12  # two robots report under its name
 DOWN: Final = {2: "vision"}
 
 
@@ -92,6 +97,7 @@ class World:
     services: Services
     robots: tuple[str, ...]
     now: int
+    conditions: Conditions
     _groups: Iterator[int]
 
     def fires(self, rule: str, robot: int, ago: int = 0) -> int:
@@ -145,7 +151,7 @@ def seed(folder: Path) -> None:
 
 def opened(folder: Path, first_group: int = 0) -> World:
     """The parts of a collector over what is in a folder; in an empty one, nobody was ever heard."""
-    catalogue = load_catalogue()
+    catalogue, conditions = load_catalogue(), Conditions()
     services = Services(
         relational=Relational(f"sqlite:///{folder / 'collector.sqlite'}"),
         store=DuckStore(folder / "samples.duckdb", catalogue),
@@ -154,12 +160,12 @@ def opened(folder: Path, first_group: int = 0) -> World:
         fleet=Fleet(),
         changes=Changes(),
         telemetry=Telemetry(),
-        health=lambda: Health(True),
+        health=conditions.health,
         clock=lambda: NOW,
     )
     robots = tuple(record.id for record in services.relational.robots())
     _connected(services, robots)
-    return World(services, robots, NOW, itertools.count(first_group))
+    return World(services, robots, NOW, conditions, itertools.count(first_group))
 
 
 def close(world: World) -> None:
@@ -218,7 +224,27 @@ def _live(services: Services, number: int, record: RobotRecord) -> None:
     heard_at = NOW - {SILENT: 95 * MINUTE, LATE: 2 * MINUTE}.get(number, 20_000)
     samples = list(_samples(number, record.id, heard_at))
     mark = {(record.id, "e1"): Watermark(len(samples))}
-    services.store.append(Commit(heard_at, samples, (), mark))
+    losses = _losses(record.id) if number == LOSSY else ()
+    came = [_delayed(sample) for sample in samples] if number == LOSSY else samples
+    services.store.append(Commit(heard_at, Rows.of(came, services.catalogue), losses, mark))
+
+
+def _losses(robot: str) -> tuple[Loss, ...]:
+    """Given up on two days, and one refused."""
+    return (
+        Loss(robot, "e1", 3, 14, 12, "dropped", NOW - 3 * DAY),
+        Loss(robot, "e1", 15, 20, 6, "dropped", NOW - 3 * DAY + 40 * MINUTE),
+        Loss(robot, "e1", 130, 400, 212, "dropped", NOW - 26 * HOUR),
+        Loss(robot, "e1", 410, 410, 1, "refused", NOW - 5 * HOUR),
+    )
+
+
+def _delayed(sample: StoredSample) -> StoredSample:
+    """A night offline, and an hour with a clock that nobody had set."""
+    back = NOW - 8 * HOUR
+    if back - 9 * HOUR < sample.t < back:
+        return replace(sample, received_at=back)
+    return replace(sample, corrected=sample.t > NOW - HOUR)
 
 
 def _connected(services: Services, robots: Sequence[str]) -> None:
@@ -230,12 +256,23 @@ def _connected(services: Services, robots: Sequence[str]) -> None:
         labels = {"model": "Guide 3", "firmware": "5.2.1"}
         hello = wire.Hello(session=1, boot="b", epoch="e1", agent="0.1.0", interval_s=30, tz=TZ,
                            labels=labels, first=1, next=sample.seq + 1, at=at)  # fmt: skip
+        if sample.robot == robots[DOUBLE]:
+            _doubled(fleet, sample.robot, hello)
         fleet.hello(sample.robot, hello, at)
-        fleet.stored([sample])
+        fleet.stored(Rows.of([sample], services.catalogue))
         if sample.robot == robots[SILENT]:
             fleet.status(sample.robot, wire.Status(online=False, session=1, at=at), at)
-        if sample.robot == robots[6]:  # its disk was full for a while
-            fleet.declared_lost(sample.robot, 18)
+        if sample.robot == robots[LOSSY]:
+            fleet.declared_lost(sample.robot, 230)
+            fleet.holding(sample.robot, 380, at)
+
+
+def _doubled(fleet: Fleet, robot: str, hello: wire.Hello) -> None:
+    """Another robot with the same spool connects, over and over, whenever this one has."""
+    for turn in range(1, 9):
+        boot = "b" if turn % 2 == 0 else "other"
+        at = hello.at - (10 - turn) * MINUTE
+        fleet.hello(robot, structs.replace(hello, boot=boot, session=turn), at)
 
 
 def _samples(number: int, robot: str, until: int) -> Iterator[StoredSample]:

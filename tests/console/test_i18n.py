@@ -59,6 +59,11 @@ def test_every_text_that_templates_ask_for_exists() -> None:
         ("presence", ("online", "late", "lost", "never")),
         ("presence_words", ("online", "late", "lost", "never")),
         ("state", ("ok", "alert", "down", "unknown")),
+        ("delivery", ("dropped", "refused")),
+        ("delivery.why", ("dropped", "refused")),
+        ("fleet.deliveries", ("clash", "lost", "held")),
+        ("fleet.flag", ("clash", "lost", "held")),
+        ("notice", ("store", "broker", "database", "queue", "rules", "engine", "upkeep", "ingest", "other")),
         ("lifecycle", ("live", "onboarding", "unclaimed", "retired")),
     ],
 )

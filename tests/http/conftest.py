@@ -14,7 +14,7 @@ from collector.http.changes import Changes
 from collector.http.services import Health, Services
 from collector.presence import Fleet
 from collector.relational import Relational, RobotRecord
-from collector.stores import Commit, StoredSample, Watermark
+from collector.stores import Commit, Rows, StoredSample, Watermark
 from collector.stores.duckdb import DuckStore
 from collector.telemetry import Telemetry
 from tests.collector.evaluations import RULES, Signals
@@ -76,8 +76,9 @@ def world(tmp_path: Path, clock: Clock, health: list[Health]) -> Iterator[World]
     for robot in ("r1", "r2"):
         until = T if robot == "r1" else T - 300 * MINUTE
         taken = [sample(robot, number, until - (10 - number) * MINUTE) for number in range(1, 11)]
-        store.append(Commit(until, taken, (), {(robot, "e1"): Watermark(10)}))
-        fleet.stored(taken)
+        rows = Rows.of(taken, catalogue)
+        store.append(Commit(until, rows, (), {(robot, "e1"): Watermark(10)}))
+        fleet.stored(rows)
     relational.start_listening(T - 1_000 * MINUTE, T)
     services = Services(
         relational=relational,

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from collector.http.app import create
 from collector.http.guard import MAX_BODY
 from collector.http.services import Health
+from collector.relational import Relational
 from rules.recording import read_batches, read_header
 from rules.roster import Roster
 from tests.http.conftest import World
@@ -61,6 +64,28 @@ def test_a_database_that_cannot_answer(client: TestClient, tmp_path: Path) -> No
     response = client.get("/api/v1/alerts")
     assert (response.status_code, response.headers["content-type"]) == (503, "application/problem+json")
     assert "no such table: alerts" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationalError("select", {}, Exception("the server closed the connection")),
+        InterfaceError("select", {}, Exception("the connection is closed")),
+        PoolTimeoutError("the pool has no connection left"),
+    ],
+)
+def test_a_database_server_that_is_away(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """However its driver says so, it is 503 for scripts, and a page in words for people."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Relational, "robot", fail)
+    assert client.get("/api/v1/robots/r1").status_code == 503
+    page = client.get("/robots/r1", headers={"Accept": "text/html", "Accept-Language": "zh"})
+    assert (page.status_code, "暂时无法读取" in page.text) == (503, True)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +168,7 @@ def test_headers_that_protect(client: TestClient, path: str) -> None:
 def test_health(client: TestClient, health: list[Health]) -> None:
     """200 while all is well, else 503, with the parts in either case."""
     well = client.get("/api/v1/health")
-    assert (well.status_code, well.json()) == (200, {"ok": True, "parts": {"broker": "connected"}})
+    assert (well.status_code, well.json()) == (200, {"ok": True, "parts": {"broker": "connected"}, "ill": []})
     health.append(Health(False, {"broker": "cannot be reached since 01:00"}))
     ill = client.get("/api/v1/health")
     assert (ill.status_code, ill.json()["parts"]) == (503, {"broker": "cannot be reached since 01:00"})
@@ -194,6 +219,7 @@ def test_openapi(client: TestClient) -> None:
         "/robots",
         "/robots/{robot}",
         "/robots/{robot}/series",
+        "/robots/{robot}/delivery",
         "/export",
         "/health",
     }
@@ -202,6 +228,9 @@ def test_openapi(client: TestClient) -> None:
         parameter["name"] for parameter in listing["parameters"]
     }
     assert "application/problem+json" in listing["responses"]["422"]["content"]
+    delivery = described["paths"]["/api/v1/robots/{robot}/delivery"]["get"]
+    for status in ("404", "503"):
+        assert "application/problem+json" in delivery["responses"][status]["content"]
     series = described["paths"]["/api/v1/robots/{robot}/series"]["get"]
     assert [parameter["name"] for parameter in series["parameters"]] == [
         "robot",

@@ -11,7 +11,9 @@ import pytest
 
 from collector.http.app import create
 from collector.http.changes import MANY, Change, Changes
+from collector.http.events import stream
 from collector.http.server import AddressError, listen, serve
+from collector.http.services import Health
 from tests.http.conftest import World
 
 
@@ -113,6 +115,27 @@ def test_too_many_to_name() -> None:
         return await anext(stream)
 
     assert asyncio.run(story()) == Change("robots", (), 2)
+
+
+def test_pages_hear_that_a_part_fails_and_recovers() -> None:
+    """Each time another part is ill, or falls behind, and not while only its words change."""
+    said = iter(
+        [
+            Health(True, {"store": "up to date"}),
+            Health(True, {"store": "up to date"}),
+            Health(False, {"store": "away for 1 s"}, frozenset({"store"})),
+            Health(False, {"store": "away for 2 s"}, frozenset({"store"})),
+            Health(False, {"ingest": "behind: 9 messages wait"}, frozenset({"ingest"})),
+            Health(True, {"ingest": "up to date"}),
+        ]
+    )
+
+    async def story() -> list[str]:
+        told = stream(Changes(), lambda: next(said), look_s=0.001)
+        return [(await anext(told)).split(b"\n")[0].decode() for _ in range(9)]
+
+    quiet, health = ": still here", "event: health"
+    assert asyncio.run(story()) == ["retry: 2000", quiet, health, quiet, quiet, health, quiet, health, quiet]
 
 
 def test_a_quiet_time_is_told() -> None:

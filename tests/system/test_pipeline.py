@@ -1,0 +1,130 @@
+"""The running pipeline: it says how far behind it is and what fails beside it, and stops in order."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+
+from collector.conditions import Conditions
+from collector.config import BrokerAddress
+from collector.inbox import Arrived, Inbox, Incoming
+from collector.ingest import Ingest
+from collector.mqtt import Link
+from collector.pipeline import Pipeline, clock
+from collector.receipts import Receipt
+from collector.stores import Retention, Store, StoreError
+from collector.telemetry import Telemetry
+from tests.brokers import free_port
+
+pytestmark = pytest.mark.system
+
+
+class Slow:
+    """An ingest that hangs in its first round until it is let go, or fails."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.let_go = threading.Event()
+        self.taken: list[Incoming] = []
+        self.closed = False
+        self._error = error
+
+    def process(self, incoming: Sequence[Incoming], _now: int) -> list[Receipt]:
+        """One round."""
+        if self._error is not None:
+            raise self._error
+        self.let_go.wait(30)
+        self.taken += incoming
+        return []
+
+    def close(self, _now: int) -> None:
+        """The end."""
+        self.closed = True
+
+
+class Broken:
+    """A store whose upkeep fails."""
+
+    def maintain(self, _now: int, _retention: Retention) -> None:
+        """As if the disk were full."""
+        raise StoreError("no space left")
+
+
+async def serve_for_ever() -> None:
+    """In place of the web."""
+    await asyncio.Event().wait()
+
+
+def built(ingest: Slow) -> Pipeline:
+    """A pipeline without a broker, over a broken store."""
+    inbox, conditions, telemetry = Inbox(), Conditions(), Telemetry()
+    address = BrokerAddress("127.0.0.1", free_port())
+    link = Link(address, None, "test", inbox, conditions, telemetry, clock)
+    store = cast(Store, cast(Any, Broken()))
+    return Pipeline(link, inbox, cast(Ingest, cast(Any, ingest)), store, Retention(), telemetry, conditions)
+
+
+async def said(pipeline: Pipeline, part: str, what: str) -> bool:
+    """Waits until a part says so, with a generous deadline; whether it is ill then."""
+    async with asyncio.timeout(30):
+        while what not in (health := pipeline.conditions.health()).parts.get(part, ""):
+            await asyncio.sleep(0.02)
+    return part in health.ill
+
+
+def test_falling_behind_shows_and_everything_is_committed_before_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While a round hangs, health counts what waits; told to stop, it works all of it off."""
+    monkeypatch.setattr("collector.pipeline._WATCH_EVERY_S", 0.05)
+    message = Arrived("t", b"x", clock() - 14_000, False)
+
+    async def live() -> Slow:
+        ingest, stopping = Slow(), asyncio.Event()
+        pipeline = built(ingest)
+        pipeline.inbox.put([message] * 1_500)
+        running = asyncio.create_task(pipeline.run(serve_for_ever(), stopping))
+        assert await said(pipeline, "ingest", "behind: 1,500 messages wait, the oldest for 1")
+        assert b"robovitals_intake_depth 1500.0" in pipeline.telemetry.render({})
+        ingest.let_go.set()
+        assert not await said(pipeline, "ingest", "up to date")
+        ingest.let_go.clear()
+        pipeline.inbox.put([message])
+        stopping.set()
+        ingest.let_go.set()
+        await asyncio.wait_for(running, 30)
+        return ingest
+
+    ingest = asyncio.run(live())
+    assert len(ingest.taken) == 1_501
+    assert ingest.closed
+
+
+def test_failing_upkeep_is_shown_and_stops_nothing() -> None:
+    """Roll-ups can wait; samples are still taken in."""
+
+    async def live() -> Slow:
+        ingest, stopping = Slow(), asyncio.Event()
+        ingest.let_go.set()
+        pipeline = built(ingest)
+        running = asyncio.create_task(pipeline.run(serve_for_ever(), stopping))
+        assert await said(pipeline, "upkeep", "no space left")
+        pipeline.inbox.put([Arrived("t", b"x", clock(), False)])
+        stopping.set()
+        await asyncio.wait_for(running, 30)
+        return ingest
+
+    assert len(asyncio.run(live()).taken) == 1
+
+
+def test_an_ingest_that_fails_ends_everything() -> None:
+    """Better no collector than one that takes messages and stores none."""
+
+    async def live() -> None:
+        pipeline = built(Slow(StoreError("the file is gone")))
+        await asyncio.wait_for(pipeline.run(serve_for_ever(), asyncio.Event()), 30)
+
+    with pytest.raises(ExceptionGroup) as failed:
+        asyncio.run(live())
+    assert "the file is gone" in str(failed.value.exceptions[0])
