@@ -57,6 +57,17 @@ def stored(collector: Collector, folder: Path) -> dict[str, list[Row]]:
         return found
 
 
+def all_stored(collector: Collector, folder: Path, robots: list[Robot]) -> dict[str, list[Row]]:
+    """The same, once everything is there that was taken until now."""
+    taken = {robot.name: robot.report.next - 1 for robot in robots}
+
+    def found() -> dict[str, list[Row]]:
+        rows = stored(collector, folder)
+        return rows if all(len(rows.get(name, ())) >= count for name, count in taken.items()) else {}
+
+    return until("everything is stored", found)
+
+
 def check(rows: list[Row], clocks: Clocks) -> None:
     """No number is missing, and every event time is the true one, or close to it and after it."""
     assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
@@ -70,28 +81,27 @@ def check(rows: list[Row], clocks: Clocks) -> None:
 def test_whatever_the_clock_does(nats: Broker, tmp_path: Path) -> None:
     """Samples wait in the spool while the clock goes wrong or right; then they come, and some more, live."""
     clocks = {name: Clocks() for name in LIVES}
+    for name, (begin, _) in LIVES.items():
+        begin(clocks[name])
     with ExitStack() as stack:
         robots = [stack.enter_context(Robot(tmp_path, nats.url, name, clocks[name])) for name in LIVES]
-        for step in (0, 1):
-            for name, changes in LIVES.items():
-                changes[step](clocks[name])
-            for robot in robots:
-                robot.takes(5)
+        wait_for_samples(robots)
+        for name, (_, then) in LIVES.items():
+            then(clocks[name])
+        wait_for_samples(robots)
         collector = stack.enter_context(Collector(tmp_path, nats.url))
-        for robot in robots:
-            until("what was held is delivered", lambda robot=robot: robot.report.first > 10)  # type: ignore[misc]
-            robot.takes(5)
-        taken = {robot.name: robot.report.next - 1 for robot in robots}
-
-        def live_ones_too() -> dict[str, list[Row]]:
-            rows = stored(collector, tmp_path)
-            return rows if all(len(rows[name]) >= count for name, count in taken.items()) else {}
-
-        found = until("live ones, too", live_ones_too)
+        wait_for_samples(robots)
+        found = all_stored(collector, tmp_path, robots)
     for name, clock in clocks.items():
         check(found[name], clock)
     assert not any(row["corrected"] for row in found["right"])
     assert all(row["corrected"] for row in found["no-battery"])
+
+
+def wait_for_samples(robots: list[Robot]) -> None:
+    """Until each robot has taken some more."""
+    for robot in robots:
+        robot.takes(5)
 
 
 def test_boots_that_never_knew_the_time(nats: Broker, tmp_path: Path) -> None:
@@ -104,8 +114,8 @@ def test_boots_that_never_knew_the_time(nats: Broker, tmp_path: Path) -> None:
             robot.takes(8)
     clocks.reboot("boot-3")
     with Robot(tmp_path, nats.url, "r1", clocks) as robot, Collector(tmp_path, nats.url) as collector:
-        until("all is delivered", lambda: robot.report.first > 20)
-        rows = stored(collector, tmp_path)["r1"]
+        robot.takes(5)
+        rows = all_stored(collector, tmp_path, [robot])["r1"]
     check(rows, clocks)
     assert {row["boot"] for row in rows} == {"boot-1", "boot-2", "boot-3"}
     times = [row["t"] for row in rows if row["boot"] != "boot-3"]

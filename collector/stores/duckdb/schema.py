@@ -25,7 +25,7 @@ SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     # What is not yet in its final place lies in memory, too; and reading it back after kill -9 takes time.
-    "checkpoint_threshold": "256MB",
+    "checkpoint_threshold": "64MB",
     "memory_limit": "1GB",
 }
 COUNTER: Final = "BIGINT"

@@ -38,7 +38,10 @@ def move(connection: duckdb.DuckDBPyConnection, columns: Columns, number: int) -
 def read(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Watermark]:
     """The watermarks, by (robot, epoch)."""
     rows = connection.execute(f"SELECT robot, epoch, until, above FROM ({FOLDED})").fetchall()  # noqa: S608
-    return {(robot, epoch): Watermark(until, parse_numbers(above)) for robot, epoch, until, above in rows}
+    return {
+        (robot, epoch): Watermark(until, parse_numbers(above)) if above else Watermark(until)
+        for robot, epoch, until, above in rows
+    }
 
 
 def fold(connection: duckdb.DuckDBPyConnection) -> bool:
