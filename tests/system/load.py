@@ -35,7 +35,7 @@ METRICS: Final = 40
 TICK_S: Final = 0.01
 MAX_UNACKNOWLEDGED: Final = 500  # messages on their way to the broker
 BACK_OFF_S: Final = (0.3, 2.0)
-HELLO_AGAIN_S: Final = 5.0  # while what is held at the end gets no receipts
+HELLO_AGAIN_S: Final = 5.0  # while what is held at the end gets no receipts; doubles each time
 TOLD_EVERY_S: Final = 5.0
 SETTLED_IN_MS: Final = 5_000  # a fault comes later than a rule's first step
 MESSAGE_BYTES: Final = 200 * 1024
@@ -189,11 +189,13 @@ class Load:
         return [self._robots[(self._taken + n) % count] for n in range(min(max(due, 1), count))]
 
     def _deliver(self) -> None:
-        hello_at = time.monotonic() + HELLO_AGAIN_S
+        patience_s = HELLO_AGAIN_S
+        hello_at = time.monotonic() + patience_s
         while holding := [robot for robot in self._robots if robot.outbox.depth]:
             if time.monotonic() >= hello_at:
                 self._close()
-                hello_at = time.monotonic() + HELLO_AGAIN_S
+                patience_s = min(2 * patience_s, 60.0)
+                hello_at = time.monotonic() + patience_s
             self._round(0, holding)
             time.sleep(10 * TICK_S)
         self._close()

@@ -11,6 +11,7 @@ import numpy as np
 
 from collector.stores import MAX_ABOVE, Imported, StoreError, Watermark
 from collector.stores.duckdb.columns import Columns
+from collector.stores.duckdb.schema import quoted
 from collector.stores.numbers import format_numbers
 from rules.recording import FIXED, ORDER, Header, copy_statement
 
@@ -25,9 +26,14 @@ SELECT count(*) FROM read_parquet($path) WHERE NOT coalesce(
 _IS_NEW: Final = """
 NOT EXISTS (SELECT 1 FROM samples s WHERE s.robot = r.robot AND s.epoch = r.epoch AND s.seq = r.seq)
 """
+_NEW: Final = f"""
+CREATE OR REPLACE TEMP TABLE taken AS
+SELECT robot, epoch, seq, min(committed_at) AS committed_at, arg_min(file_row_number, committed_at) AS place
+FROM read_parquet($path, file_row_number = true) r WHERE {_IS_NEW} GROUP BY robot, epoch, seq
+"""  # noqa: S608 - constants
 _TAKE: Final = """
-CREATE OR REPLACE TEMP TABLE taken AS SELECT {columns} FROM read_parquet($path) r WHERE {is_new}
-QUALIFY row_number() OVER (PARTITION BY robot, epoch, seq ORDER BY committed_at) = 1
+INSERT INTO fresh BY NAME SELECT {columns}
+FROM read_parquet($path, file_row_number = true) r JOIN taken ON place = file_row_number
 """
 _RUNS: Final = """
 SELECT robot, epoch, min(seq), max(seq), arg_max(committed_at, seq) FROM (
@@ -59,14 +65,14 @@ def take(
     """Inserts the rows that are new, within the caller's transaction; answers the watermarks after them."""
     path = {"path": str(recording)}
     ours, ignored = _columns(connection, recording, stored)
-    names = ", ".join(f'"{name}"' for name in ours)
+    names = ", ".join(f"r.{quoted(name)}" for name in ours)
     with _readable(recording):
         bad = _count(connection.execute(_BAD, path))
         rows = _count(connection.execute("SELECT count(*) FROM read_parquet($path)", path))
-        connection.execute(_TAKE.format(columns=names, is_new=_IS_NEW), path)
-    if bad:
-        raise StoreError(f"{recording}: {bad} samples lack an identity or a time; nothing was taken")
-    connection.execute(f"INSERT INTO fresh BY NAME SELECT * FROM taken ORDER BY {ORDER}")  # noqa: S608 - constants
+        if bad:
+            raise StoreError(f"{recording}: {bad} samples lack an identity or a time; nothing was taken")
+        connection.execute(_NEW, path)
+        connection.execute(_TAKE.format(columns=names), path)
     added = _count(connection.execute("SELECT count(*) FROM taken"))
     marks = _watermarks(connection, before)
     connection.execute("DROP TABLE taken")

@@ -83,7 +83,7 @@ def _keep_bases(connection: duckdb.DuckDBPyConnection, where: str) -> None:
 def _cells(connection: duckdb.DuckDBPyConnection, where: str) -> str:
     """The hour cells of settled samples, as the temporary table `cells`."""
     counters = [
-        f"max({quoted(name)}) FILTER (f.seq IS NULL) AS {quoted(name)}"
+        f"max(coalesce({quoted(name)}, 0)) FILTER (f.seq IS NULL) AS {quoted(name)}"
         for name in metrics(connection, COUNTER)
     ]
     gauges = [

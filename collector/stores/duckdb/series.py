@@ -38,7 +38,7 @@ class _Columns:
     gauges: Sequence[str]
 
     def of_samples(self) -> str:
-        own = [quoted(name) for name in self.counters]
+        own = self._born_at_zero()
         for gauge in self.gauges:
             names = parts(gauge)
             own.append(f"{quoted(gauge)} AS {quoted(names['sum'])}")
@@ -49,7 +49,10 @@ class _Columns:
         return _and([*map(quoted, self.counters), *self._sums()])
 
     def of_bases(self) -> str:
-        return _and([*map(quoted, self.counters), *(f"NULL AS {name}" for name in self._sums())])
+        return _and([*self._born_at_zero(), *(f"NULL AS {name}" for name in self._sums())])
+
+    def _born_at_zero(self) -> list[str]:
+        return [f"coalesce({quoted(name)}, 0) AS {quoted(name)}" for name in self.counters]
 
     def rises(self) -> str:
         return _and([*(_rise(quoted(name)) for name in self.counters), *self._sums()])

@@ -8,7 +8,10 @@ from collector.stores import StoredSample
 def increases(
     samples: Iterable[StoredSample], name: str, times: Sequence[int], step: int
 ) -> list[float | None]:
-    """A counter's increase in each step; None where no sample but the first of an epoch has it."""
+    """A counter's increase in each step; None where no sample but the first of an epoch lies.
+
+    A sample that lacks a counter has it where it was, at first at zero.
+    """
     found: dict[int, float] = {}
     epochs: dict[str, list[StoredSample]] = {}
     for sample in samples:
@@ -17,10 +20,11 @@ def increases(
         first = min(own, key=lambda sample: sample.seq)
         level = first.counters.get(name, 0)
         for sample in sorted(own, key=lambda sample: (sample.t, sample.seq)):
-            if sample is not first and name in sample.counters:
+            if sample is not first:
                 begin = sample.t - sample.t % step
-                found[begin] = found.get(begin, 0.0) + max(0, sample.counters[name] - level)
-                level = max(level, sample.counters[name])
+                value = sample.counters.get(name, level)
+                found[begin] = found.get(begin, 0.0) + max(0, value - level)
+                level = max(level, value)
     return [found.get(time) for time in times]
 
 
