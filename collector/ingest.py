@@ -34,6 +34,7 @@ LOOK_ROUND_MS: Final = 3_000
 RETRY_S: Final = 1.0
 MAX_UNKNOWN: Final = 1_000
 DEAF_MS: Final = 2_000
+REORDERED: Final = 50  # so many samples may overtake the hello that was sent before them
 log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -131,7 +132,10 @@ class Ingest:
                     return self._take(event.received, event.arrived)
                 except Exception as error:
                     self._parts.telemetry.messages_refused.labels("fault").inc()
-                    log.exception("a message could not be read", topic=event.arrived.topic, error=repr(error))
+                    topic = event.arrived.topic
+                    self._limited.warning(
+                        "a message could not be read", topic, error=repr(error), exc_info=True
+                    )
         return None
 
     def _take(self, received: wire.Received, arrived: Arrived) -> Accepted | None:
@@ -155,7 +159,7 @@ class Ingest:
         if clash is not None:
             self._limited.warning("two agents report under one name", robot, epoch=hello.epoch)
         highest = self._parts.intake.watermark(robot, hello.epoch).highest
-        if not arrived.retained and hello.next <= highest:
+        if not arrived.retained and hello.next + REORDERED <= highest:
             self._limited.warning(
                 "an agent counts its samples from an earlier number: those up to it are taken for duplicates",
                 robot,
