@@ -10,7 +10,7 @@ import numpy as np
 from rules.batch import Batch
 from rules.roster import Roster
 
-ROWS_AT_ONCE: Final = 50_000
+ROWS_AT_ONCE: Final = 200_000  # rows of a settled portion lie by robot: each reading goes through all of it
 _COARSE_MS: Final = 60_000
 Rows = dict[str, np.ndarray[Any, Any]]
 

@@ -77,6 +77,28 @@ def test_samples_go_after_their_time_and_nothing_else(store: DuckStore, tmp_path
     assert store.watermarks() == {("r1", "e1"): Watermark(4)}
 
 
+@pytest.mark.parametrize(
+    ("samples", "joined"),
+    [
+        ([], []),
+        ([(False, 4)], [(False, 4)]),
+        ([(False, 4), (False, 5), (False, 9)], [(False, 9), (False, 9)]),
+        ([(True, 4), (True, 3), (False, 1), (False, 9)], [(True, 7), (False, 10)]),
+        ([(True, 30), (False, 1)], [(True, 30), (False, 1)]),
+    ],
+)
+def test_portions_are_whole_minutes_and_end_where_retention_does(
+    samples: list[tuple[bool, int]], joined: list[tuple[bool, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Minutes are put together until there are enough, those whose time is over apart from the others."""
+    monkeypatch.setattr(upkeep, "SETTLE", 8)
+    pieces = [upkeep.Piece(past, at * 60, at * 60 + 59, count) for at, (past, count) in enumerate(samples)]
+    found = upkeep.portions(pieces)
+    assert [(portion.past, portion.samples) for portion in found] == joined
+    bounds = [at for portion in found for at in (portion.first_at, portion.last_at)]
+    assert bounds == sorted(set(bounds))
+
+
 def test_space_is_given_back(store: DuckStore, tmp_path: Path) -> None:
     """A store that keeps a day does not grow by the days that it has seen."""
     rng = np.random.default_rng(1)
