@@ -152,7 +152,7 @@ def test_a_collector_killed_while_receipts_are_on_their_way(broker: Broker, tmp_
         Agent(tmp_path, broker.url, "r1", *QUICK) as agent,
         listening(broker, str(wire.Topic(FLEET, "r1", "receipt"))) as receipts,
     ):
-        for _ in range(5):
+        for _ in range(3):
             receipts.clear()
             until("a receipt goes out", lambda: receipts)
             collector.kill()

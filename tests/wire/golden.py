@@ -9,6 +9,7 @@ from pathlib import Path
 from agent.wire import (
     CollectorStatus,
     Command,
+    End,
     Hello,
     Message,
     Receipt,
@@ -95,6 +96,21 @@ MESSAGES: dict[str, Message] = {
     "samples.one.json": samples(sample(0)),
     "samples.backlog.json": samples(*(sample(number) for number in range(3)), seq=1201),
     "samples.boot-in-1970.json": samples(sample(0, t=12_000, synced=False), first=1, seq=1),
+    "samples.earlier-boots.json": Samples(
+        epoch=EPOCH,
+        first=1,
+        seq=1,
+        sent=Sent(t=NOON, up=90_000, boot=BOOT),
+        samples=[
+            sample(0, t=12_000, boot="0e3f", synced=False),
+            sample(1, t=12_000, boot="0e3f", synced=False),
+        ],
+        ends=[
+            End(boot="0e3f", up=86_520_000),
+            End(boot="", up=7_200_000),
+            End(boot="77ac", up=3_600_000, began=NOON - 7_200_000),
+        ],
+    ),
     "samples.names-its-robot.json": Samples(
         robot="lobby-07",
         epoch=EPOCH,

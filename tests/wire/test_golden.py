@@ -85,7 +85,7 @@ def test_each_missing_field_is_named(name: str) -> None:
     """A message without one of its fields is refused, and the answer names the field."""
     fields = json.loads(plain(payload(name)))
     for field in fields:
-        if field in ("robot", "battery"):
+        if field in ("robot", "battery", "ends"):
             continue
         less = {other: value for other, value in fields.items() if other != field}
         answer = wire.decode(golden.topic(name), json.dumps(less).encode())

@@ -7,6 +7,7 @@ from agent import wire
 from agent.wire import (
     CollectorStatus,
     Command,
+    End,
     Hello,
     Message,
     Receipt,
@@ -55,6 +56,7 @@ SAMPLES = st.builds(
     epoch=IDENTITY,
     sent=st.builds(Sent, t=MS, up=MS, boot=TEXT),
     samples=st.lists(SAMPLE, min_size=1, max_size=5),
+    ends=st.lists(st.builds(End, boot=TEXT, up=MS, began=st.none() | MS), max_size=3),
 )
 MESSAGES: dict[wire.Channel, st.SearchStrategy[Message]] = {
     "hello": HELLOS,

@@ -20,7 +20,7 @@ from collector.stores.duckdb.rollups import DAY_MS, HOUR_MS
 
 SETTLE: Final = 1_000_000  # samples in a portion
 SETTLE_MS: Final = DAY_MS  # samples that have waited so long are settled, be they few
-AT_ONCE: Final = 3  # portions in one go, so that stopping the collector need not wait long
+AT_ONCE: Final = 2  # portions in one go, so that stopping the collector need not wait long
 _ATTEMPTS: Final = 40
 _PAUSE_S: Final = 0.05
 _PIECES: Final = """

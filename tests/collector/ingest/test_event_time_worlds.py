@@ -22,7 +22,7 @@ def placed(world: World) -> list[Placed]:
 
 
 @given(LYING_SENDER)
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_a_boot_that_can_be_related_is_placed_rightly(world: World) -> None:
     """1970, a day's jump, a zone taken for UTC, claimed or not: off by the transit at most, and a little."""
     relatable = world.relatable()
@@ -32,7 +32,7 @@ def test_a_boot_that_can_be_related_is_placed_rightly(world: World) -> None:
 
 
 @given(HONEST)
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_order_and_spacing_survive_where_the_time_cannot_be_known(world: World) -> None:
     """Boots that never knew the time lie one after the other, across messages, each with its own spacing."""
     slack = 2 * LEAD_MS + max(world.transits)
@@ -44,7 +44,7 @@ def test_order_and_spacing_survive_where_the_time_cannot_be_known(world: World) 
 
 
 @given(LIARS)
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_nothing_is_lost_or_in_the_future(world: World) -> None:
     """Whatever the clocks claim, and however long a message took: every sample has a time that can be."""
     found = placed(world)
