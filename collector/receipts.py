@@ -2,7 +2,7 @@
 
 A receipt lets the agent forget, and lets its backlog flow on; but every receipt is a message, and a fleet
 is large. So: at once in answer to a hello and for the first samples after it, again whenever a backlog has
-brought so many samples, and otherwise only every few minutes while there is something new. An agent sends
+brought so many samples or closed the last gap, and otherwise only every few minutes while there is something new. An agent sends
 again what has no receipt after five minutes (`agent.outbox`); the longest wait stays well below that.
 
 Robots that came together, after an outage, do not stay together: each has a wait of its own, by its name.
@@ -64,9 +64,10 @@ class Receipts:
         account = self._accounts.get(robot)
         if account is None or account.epoch != epoch:
             account = self._accounts[robot] = _Account(epoch, stored_until)
+        gap_closed = stored_until - account.stored_until > count  # of a backlog that live samples overtook
         account.stored_until = stored_until
         account.untold += count
-        if account.greeting or account.untold >= self._every_samples:
+        if account.greeting or gap_closed or account.untold >= self._every_samples:
             self._soon[robot] = None
         elif robot not in self._waiting:
             self._waiting.add(robot)

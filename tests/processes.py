@@ -17,7 +17,7 @@ import pytest
 
 from tests.brokers import free_port
 
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 _T = TypeVar("_T")
 
 

@@ -78,13 +78,16 @@ def _bases(epochs: Integers, seq: Integers) -> Flags:
 
 
 def _rises(column: Integers, epochs: Integers, base: Flags) -> Floats:
-    """By how much each sample exceeds those before it in its epoch; NaN for bases and what has no value."""
+    """By how much each sample exceeds those before it in its epoch; NaN for bases.
+
+    A sample without the counter has it where it was, at first at zero.
+    """
     rises = np.full(len(column), np.nan)
     for epoch in np.unique(epochs):
         own = np.flatnonzero(epochs == epoch)
         level = np.maximum.accumulate(np.maximum(column[own], 0))
         rises[own[1:]] = np.maximum(0, column[own[1:]] - level[:-1])
-    rises[base | (column == MISSING)] = np.nan
+    rises[base] = np.nan
     return rises
 
 

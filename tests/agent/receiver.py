@@ -11,7 +11,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from agent import wire
 
-DEADLINE_S = 60.0
+DEADLINE_S = 180.0
 Store = dict[tuple[str, str, int], wire.Sample]
 
 

@@ -36,6 +36,16 @@ def test_backlog_is_answered_every_so_many_samples() -> None:
     assert due(receipts, NOW) == [Receipt("r1", "e1", 700)]
 
 
+def test_end_of_a_backlog_that_live_samples_overtook_is_answered_at_once() -> None:
+    """Else the agent would keep, for minutes, what is stored long since."""
+    receipts = Receipts()
+    receipts.hello("r1", "e1", 10)
+    receipts.stored("r1", "e1", 10, 1)  # sample 201, above the gap
+    assert due(receipts, NOW) == [Receipt("r1", "e1", 10)]
+    receipts.stored("r1", "e1", 201, 190)
+    assert due(receipts, NOW + 1) == [Receipt("r1", "e1", 201)]
+
+
 def test_nothing_new_is_told_to_nobody() -> None:
     """Without samples there are no receipts, however long it takes."""
     receipts = Receipts()
