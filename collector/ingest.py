@@ -121,21 +121,20 @@ class Ingest:
 
     def _guarded(self, event: "_Message | Connected | Disconnected | None") -> Accepted | None:
         """A message that nobody foresaw harms no other."""
-        match event:
-            case Connected(at):
-                self._parts.receipts.forget()
-                self._persist("listening", lambda: self._parts.listening.begin(at))
-            case Disconnected(at):
-                self._persist("listening", lambda: self._parts.listening.end(at))
-            case _Message():
-                try:
-                    return self._take(event.received, event.arrived)
-                except Exception as error:
-                    self._parts.telemetry.messages_refused.labels("fault").inc()
-                    topic = event.arrived.topic
-                    self._limited.warning(
-                        "a message could not be read", topic, error=repr(error), exc_info=True
-                    )
+        if isinstance(event, _Message):  # nearly all of them
+            try:
+                return self._take(event.received, event.arrived)
+            except Exception as error:
+                self._parts.telemetry.messages_refused.labels("fault").inc()
+                topic = event.arrived.topic
+                self._limited.warning("a message could not be read", topic, error=repr(error), exc_info=True)
+        elif isinstance(event, Connected):
+            begun_at = event.at
+            self._parts.receipts.forget()
+            self._persist("listening", lambda: self._parts.listening.begin(begun_at))
+        elif isinstance(event, Disconnected):
+            ended_at = event.at
+            self._persist("listening", lambda: self._parts.listening.end(ended_at))
         return None
 
     def _take(self, received: wire.Received, arrived: Arrived) -> Accepted | None:

@@ -2,8 +2,9 @@
 
 A receipt lets the agent forget, and lets its backlog flow on; but every receipt is a message, and a fleet
 is large. So: at once in answer to a hello and for the first samples after it, again whenever a backlog has
-brought so many samples or closed the last gap, and otherwise only every few minutes while there is something new. An agent sends
-again what has no receipt after five minutes (`agent.outbox`); the longest wait stays well below that.
+brought so many samples or closed the last gap, and otherwise only every few minutes while there is
+something new. An agent sends again what has no receipt after five minutes (`agent.outbox`); the longest
+wait stays well below that.
 
 Robots that came together, after an outage, do not stay together: each has a wait of its own, by its name.
 """
