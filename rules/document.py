@@ -6,6 +6,7 @@ text (so `no` is a word and `1_000` no number); what they mean is decided by who
 """
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -16,7 +17,9 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 12
 MAX_PROBLEMS = 100
 _LOADER: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _T = TypeVar("_T")
+_D = TypeVar("_D")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +132,20 @@ class Fields:
     def __contains__(self, key: str) -> bool:
         return key in self.node.entries
 
-    def only(self, known: Iterable[str], later: Iterable[str] = ()) -> None:
-        """Records every key that is not known; `later` are known, but not in this version."""
-        known, later = tuple(known), tuple(later)
+    def entry(self, key: str) -> Node:
+        """The node of a key that is given."""
+        return self.node.entries[key][1]
+
+    def only(self, known: Iterable[str]) -> None:
+        """Records every key that is not known."""
+        known = tuple(known)
         for key, value in self.node.entries.values():
-            if key.text in later:
-                key.note(f'"{key.text}" is not supported yet in this version; leave it out')
-            elif key.text not in known and shown(value) == "nothing":
+            if key.text not in known and shown(value) == "nothing":
                 key.note(f'unknown key "{key.text}"; a text with a comma or colon in it needs quotes')
             elif key.text not in known:
                 key.note(f'unknown key "{key.text}"{hint(key.text, known)}')
 
-    def read(self, key: str, reader: Callable[[Node], _T], default: _T) -> _T:
+    def read(self, key: str, reader: Callable[[Node], _T], default: _D) -> _T | _D:
         """The value as `reader` understands it; the default where it is not given, or wrong."""
         if key not in self.node.entries:
             return default
@@ -181,6 +186,20 @@ def parse(file: str, data: bytes, problems: list[Problem]) -> Node | None:
     return None
 
 
+def one_or_more(node: Node, reader: Callable[[Node], _T], what: str) -> tuple[_T, ...]:
+    """One value, or a list of several that differ; what is wrong with one is recorded. Raises `Refused`."""
+    if not isinstance(node, Items):
+        return (reader(node),)
+    found = each(node, reader, what)
+    if len(found) < len(node.items):
+        raise Refused
+    if not found:
+        raise node.refused(f"needs at least one {what}")
+    if len(set(found)) < len(found):
+        raise node.refused(f"a {what} stands twice")
+    return tuple(found)
+
+
 def each(node: Node, reader: Callable[[Node], _T], what: str) -> list[_T]:
     """The items of a list that `reader` understands; what is wrong with others is recorded."""
     if not isinstance(node, Items):
@@ -217,14 +236,17 @@ def hint(word: str, known: Iterable[str]) -> str:
 
 def _text(source: Source, data: bytes) -> str:
     if len(data) > MAX_BYTES:
-        too_large = f"{len(data)} bytes; a file may have {MAX_BYTES}: split it"
-        raise Refused(Problem(source.file, 0, 0, too_large))
+        raise Refused(Problem(source.file, 0, 0, f"longer than {MAX_BYTES} bytes; split the file"))
     try:
-        return data.decode("utf-8")
+        text = data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         before = data[: error.start]
         line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
         raise Refused(Problem(source.file, line, column, "not UTF-8; save the file as UTF-8")) from None
+    if bad := _UNPRINTABLE.search(text):
+        line, column = text.count("\n", 0, bad.start()) + 1, bad.start() - text.rfind("\n", 0, bad.start())
+        raise Refused(Problem(source.file, line, column, f"the character {bad[0]!r} is not allowed"))
+    return text
 
 
 def _check(source: Source, text: str) -> None:

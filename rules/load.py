@@ -2,40 +2,79 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
 
-from rules import grammar, values
-from rules.document import MAX_BYTES, Fields, GivingUp, Node, Problem, Refused, each, hint, parse, shown
-from rules.grammar import Grammar
+from rules import values
+from rules.document import (
+    MAX_BYTES,
+    Fields,
+    GivingUp,
+    Node,
+    Problem,
+    Refused,
+    each,
+    hint,
+    one_or_more,
+    parse,
+    shown,
+)
+from rules.grammar import suppression
+from rules.grammar.conditions import Conditions, Scope
+from rules.grammar.filters import where
+from rules.grammar.intervals import spans
+from rules.grammar.measures import Measures
+from rules.grammar.suppression import RULE_STORM, Inhibition
 from rules.metrics import Metric
-from rules.rule import SEVERITIES, CallToAction, Group, MissingData, Rule, RuleSet, Severity, Text
+from rules.rule import (
+    ENTITIES,
+    OPEN_HOURS,
+    SEVERITIES,
+    CallToAction,
+    Condition,
+    EntityKind,
+    Group,
+    InhibitRule,
+    MissingData,
+    Rule,
+    RuleSet,
+    Severity,
+    Storm,
+    Text,
+    TimeInterval,
+)
 
 __all__ = ["RuleErrors", "find", "load", "shipped"]
 
 SCHEMA = "robovitals-rules/1"
 MAX_RULES = 500
+_T = TypeVar("_T")
 TEST_SUFFIX = ".test.yaml"
 MISSING_DATA: tuple[MissingData, ...] = get_args(MissingData)
-_FILE_KEYS = ("schema", "defaults", "groups")
-_GROUP_KEYS = ("name", "interval", "rules")
-_RULE_KEYS = (
+FILE_KEYS = ("schema", "defaults", "time_intervals", "groups", "inhibit_rules")
+GROUP_KEYS = ("name", "interval", "rules")
+RULE_KEYS = (
     "alert",
     "about",
     "for_each",
     "where",
+    "measure",
     "when",
     "clear_when",
     "for",
     "keep_firing_for",
     "missing_data",
+    "active_time_intervals",
+    "mute_time_intervals",
+    "flapping",
+    "rule_storm",
     "labels",
     "summary",
     "call_to_action",
 )
-_CALL_KEYS = ("next_step", "playbook", "ack_within", "resolve_within")
+CALL_KEYS = ("next_step", "playbook", "ack_within", "resolve_within")
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -63,33 +102,72 @@ def find(paths: Sequence[Path]) -> list[Path]:
 def load(paths: Sequence[Path], metrics: Mapping[str, Metric]) -> RuleSet:
     """The rules of all files together. Raises `RuleErrors` with every problem of every file."""
     problems: list[Problem] = []
-    groups: list[Group] = []
-    seen = _Seen({}, {})
-    for path in paths:
-        groups.extend(_file(path, Grammar(metrics), seen, problems))
+    language = _Language(metrics)
+    files = [_file(path, language, problems) for path in paths]
+    if None not in files:
+        _name_strangers(language.seen)
     if problems:
         order = {str(path): place for place, path in enumerate(paths)}
         raise RuleErrors(sorted(problems, key=lambda problem: (order[problem.file], *problem.position)))
-    return RuleSet(tuple(groups))
+    found = [file for file in files if file]
+    return RuleSet(
+        tuple(group for file in found for group in file.groups),
+        tuple(interval for file in found for interval in file.intervals),
+        tuple(rule for file in found for rule in file.inhibit_rules),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What a file holds."""
+
+    groups: tuple[Group, ...] = ()
+    intervals: tuple[TimeInterval, ...] = ()
+    inhibit_rules: tuple[InhibitRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """Where names were used first, over all files."""
+    """Where names were used first, over all files; and the alerts that inhibit rules name."""
 
-    alerts: dict[str, str]
-    groups: dict[str, str]
+    alerts: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
+    intervals: dict[str, str] = field(default_factory=dict)
+    inhibited: list[tuple[Node, str]] = field(default_factory=list)
+
+
+class _Language:
+    """The readers of what depends on a catalogue, and the names seen by them."""
+
+    def __init__(self, metrics: Mapping[str, Metric]) -> None:
+        self.seen = _Seen()
+        self.subsystems = frozenset(metric.subsystem for metric in metrics.values())
+        self.measures = Measures(metrics)
+        self.conditions = Conditions(self.measures)
+        self.inhibition = Inhibition(
+            self.subsystems, lambda node, name: self.seen.inhibited.append((node, name))
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Context:
     """What a rule takes from what stands around it."""
 
-    grammar: Grammar
-    seen: _Seen
+    language: _Language
     missing_data: MissingData | None
-    group: str
-    interval_ms: int
+    intervals: tuple[str, ...]  # names that its time intervals may have
+    group: str = ""
+    interval_ms: int = 0
+
+
+def _name_strangers(seen: _Seen) -> None:
+    """Says which inhibit rules name alerts that no file has."""
+    for node, name in seen.inhibited:
+        if name not in seen.alerts:
+            try:
+                node.note(f'unknown alert "{name}"{hint(name, seen.alerts)}')
+            except GivingUp:
+                return
 
 
 def _files(folder: Path) -> list[Path]:
@@ -97,35 +175,61 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in found if not path.name.endswith(TEST_SUFFIX))
 
 
-def _file(path: Path, language: Grammar, seen: _Seen, problems: list[Problem]) -> list[Group]:
+def _file(path: Path, language: _Language, problems: list[Problem]) -> _File | None:
+    """What a file holds; None where that is not known as a whole."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         problems.append(Problem(str(path), 0, 0, f"cannot be read: {error.strerror or error}"))
-        return []
+        return None
     node = parse(str(path), data, problems)
     if node is None:
-        return []
+        return None
     try:
-        return _document(node, language, seen)
+        return _document(node, language)
     except GivingUp:
-        return []
+        return None
     except Refused as refused:
         node.source.record(refused)
-        return []
+        return None
 
 
-def _document(node: Node, language: Grammar, seen: _Seen) -> list[Group]:
+def _document(node: Node, language: _Language) -> _File:
     fields = Fields(node, "a rule file")
-    fields.only(_FILE_KEYS, grammar.LATER_FILE_KEYS)
+    fields.only(FILE_KEYS)
     fields.need("schema", _schema, f": schema: {SCHEMA}")
     missing_data = fields.read("defaults", _defaults, None)
-    context = _Context(language, seen, missing_data, "", 0)
-    groups = fields.need("groups", lambda node: each(node, lambda item: _group(item, context), '"groups"'))
-    if sum(len(group.rules) for group in groups or []) > MAX_RULES:
+    names: dict[str, str] = {}
+    intervals = fields.read(
+        "time_intervals", _listed(_time_interval(language.seen, names), "time_intervals"), ()
+    )
+    context = _Context(language, missing_data, (*names, OPEN_HOURS))
+    groups = fields.need("groups", _listed(lambda node: _group(node, context), "groups")) or ()
+    inhibit_rules = fields.read("inhibit_rules", _listed(language.inhibition.rule, "inhibit_rules"), ())
+    if sum(len(group.rules) for group in groups) > MAX_RULES:
         raise node.refused(f"more than {MAX_RULES} rules; split the file")
-    return groups or []
+    return _File(groups, intervals, inhibit_rules)
+
+
+def _listed(reader: Callable[[Node], _T], what: str) -> Callable[[Node], tuple[_T, ...]]:
+    return lambda node: tuple(each(node, reader, f'"{what}"'))
+
+
+def _time_interval(seen: _Seen, names: dict[str, str]) -> Callable[[Node], TimeInterval]:
+    """A reader of an interval; its name goes into `names`, even where the rest is wrong."""
+
+    def read(node: Node) -> TimeInterval:
+        fields = Fields(node, "a time interval")
+        fields.only(("name", "spans"))
+        name = fields.need("name", _unique(seen.intervals, "time interval", (OPEN_HOURS,))) or ""
+        names[name] = name
+        found = fields.need("spans", spans, ": - {weekdays: [mo-fr], times: [{from: 09:00, to: 18:00}]}")
+        if not name or not found:
+            raise Refused
+        return TimeInterval(name, found)
+
+    return read
 
 
 def _schema(node: Node) -> str:
@@ -140,12 +244,12 @@ def _defaults(node: Node) -> MissingData | None:
 
 def _group(node: Node, around: _Context) -> Group:
     fields = Fields(node, "a group")
-    fields.only(_GROUP_KEYS)
-    name = fields.need("name", _unique(around.seen.groups, "group")) or ""
+    fields.only(GROUP_KEYS)
+    name = fields.need("name", _unique(around.language.seen.groups, "group")) or ""
     interval = fields.need("interval", _interval, ", such as interval: 1m") or 1
-    context = _Context(around.grammar, around.seen, around.missing_data, name, interval)
-    rules = fields.need("rules", lambda node: each(node, lambda item: _rule(item, context), '"rules"'))
-    return Group(name, interval, tuple(rules or ()))
+    context = replace(around, group=name, interval_ms=interval)
+    rules = fields.need("rules", _listed(lambda node: _rule(node, context), "rules"))
+    return Group(name, interval, rules or ())
 
 
 def _interval(node: Node) -> int:
@@ -156,40 +260,64 @@ def _interval(node: Node) -> int:
 
 
 def _rule(node: Node, context: _Context) -> Rule:
-    fields = Fields(node, "a rule")
-    fields.only(_RULE_KEYS, grammar.LATER_RULE_KEYS)
-    name = fields.need("alert", _unique(context.seen.alerts, "alert"))
-    fields.read("for_each", _entity, "robot")
-    when = fields.need("when", context.grammar.condition)
-    clear_when = fields.read("clear_when", context.grammar.clear_when(when), None)
+    fields, language = Fields(node, "a rule"), context.language
+    fields.only(RULE_KEYS)
+    name = fields.need("alert", _unique(language.seen.alerts, "alert", (RULE_STORM,)))
+    entity: EntityKind = fields.read("for_each", values.choice(ENTITIES), "robot")
+    when, clear_when = _conditions(fields, entity, language)
     missing_data = _missing_data(fields, context)
-    labels = fields.need("labels", partial(_labels, context.grammar), ": {severity: …, subsystem: …}")
+    labels = fields.need("labels", partial(_labels, language), ": {severity: …, subsystem: …}")
     about = fields.read("about", values.both, Text(name or "", name or ""))
-    summary = fields.read("summary", values.template, _plain(about))
-    where = fields.read("where", context.grammar.where, None)
-    for_ms = fields.read("for", values.delay, 0)
-    keep_firing_for_ms = fields.read("keep_firing_for", values.delay, 0)
-    call_to_action = fields.read("call_to_action", _call_to_action, CallToAction())
-    if not fields.sound or name is None or when is None or missing_data is None or labels is None:
-        raise Refused
-    return Rule(
-        name=name,
+    some_intervals = partial(one_or_more, reader=_known_interval(context.intervals), what="time interval")
+    rule = partial(
+        Rule,
         group=context.group,
         interval_ms=context.interval_ms,
         about=about,
-        summary=summary,
+        summary=fields.read("summary", values.template(entity), _plain(about, entity)),
+        entity=entity,
+        where=fields.read("where", where, ()),
+        clear_when=clear_when,
+        for_ms=fields.read("for", values.delay, 0),
+        keep_firing_for_ms=fields.read("keep_firing_for", values.delay, 0),
+        call_to_action=fields.read("call_to_action", _call_to_action, CallToAction()),
+        active_intervals=fields.read("active_time_intervals", some_intervals, ()),
+        mute_intervals=fields.read("mute_time_intervals", some_intervals, ()),
+        flapping=fields.read("flapping", suppression.flapping, None),
+        storm=fields.read("rule_storm", suppression.storm, Storm()),
+        place=f"{node.source.file}:{node.line}",
+    )
+    if not fields.sound or name is None or when is None or missing_data is None or labels is None:
+        raise Refused
+    return rule(
+        name=name,
         when=when,
         missing_data=missing_data,
         severity=labels.severity,
         subsystem=labels.subsystem,
-        where=where or (),
-        clear_when=clear_when,
-        for_ms=for_ms,
-        keep_firing_for_ms=keep_firing_for_ms,
         labels=labels.others,
-        call_to_action=call_to_action,
-        place=f"{node.source.file}:{node.line}",
     )
+
+
+def _conditions(
+    fields: Fields, entity: EntityKind, language: _Language
+) -> tuple[Condition | None, Condition | None]:
+    """`when` and `clear_when`: the one takes from `measure`, the other from both."""
+    measure = fields.read("measure", language.measures.whole, None)
+    scope = Scope(entity, measure, broken="measure" in fields and measure is None)
+    when = fields.need("when", language.conditions.reader(scope))
+    scope = replace(scope, when=when, broken=scope.broken or when is None)
+    return when, fields.read("clear_when", language.conditions.reader(scope), None)
+
+
+def _known_interval(known: tuple[str, ...]) -> Callable[[Node], str]:
+    def read(node: Node) -> str:
+        name = values.text(node)
+        if name not in known:
+            raise node.refused(f'unknown time interval "{name}"{hint(name, known)}')
+        return name
+
+    return read
 
 
 def _missing_data(fields: Fields, context: _Context) -> MissingData | None:
@@ -199,24 +327,19 @@ def _missing_data(fields: Fields, context: _Context) -> MissingData | None:
     return fields.read("missing_data", values.choice(MISSING_DATA), context.missing_data)
 
 
-def _unique(seen: dict[str, str], what: str) -> Callable[[Node], str]:
+def _unique(seen: dict[str, str], what: str, reserved: tuple[str, ...] = ()) -> Callable[[Node], str]:
     """A reader of a name that no other has, in any of the files."""
 
     def read(node: Node) -> str:
         name = values.name(node)
+        if name in reserved:
+            raise node.refused(f'the name "{name}" is taken by the engine itself; use another')
         if name in seen:
             raise node.refused(f'{what} "{name}" is already in {seen[name]}; every {what} needs its own name')
         seen[name] = f"{node.source.file}:{node.line}"
         return name
 
     return read
-
-
-def _entity(node: Node) -> str:
-    for later in grammar.LATER_ENTITIES:
-        if shown(node) == f'"{later}"':
-            raise node.refused(f"for_each: {later} is not supported yet in this version; use robot")
-    return values.choice(("robot",))(node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +349,11 @@ class _Labels:
     others: Mapping[str, str]
 
 
-def _labels(language: Grammar, node: Node) -> _Labels:
+def _labels(language: _Language, node: Node) -> _Labels:
     fields = Fields(node, '"labels"')
     severity = fields.need("severity", values.choice(SEVERITIES), f": one of {', '.join(SEVERITIES)}")
-    subsystem = fields.need("subsystem", _subsystem(language), ", such as subsystem: navigation")
+    known = partial(suppression.known_subsystem, known=language.subsystems)
+    subsystem = fields.need("subsystem", known, ", such as subsystem: navigation")
     others = [key for key in fields.node.entries if key not in ("severity", "subsystem")]
     for key in others:
         if not _LABEL.fullmatch(key):
@@ -239,27 +363,15 @@ def _labels(language: Grammar, node: Node) -> _Labels:
     return _Labels(severity, subsystem, {key: fields.read(key, values.text, "") for key in others})
 
 
-def _subsystem(language: Grammar) -> Callable[[Node], str]:
-    known = {metric.subsystem for metric in language.metrics.values()}
-
-    def read(node: Node) -> str:
-        name = values.text(node)
-        if name not in known:
-            raise node.refused(f'unknown subsystem "{name}"{hint(name, known)}')
-        return name
-
-    return read
-
-
-def _plain(about: Text) -> Text:
+def _plain(about: Text, entity: EntityKind) -> Text:
     """The summary of a rule that has none."""
     about = Text(*(text.replace("{", "(").replace("}", ")") for text in (about.en, about.zh)))
-    return Text(f"{{robot}}: {about.en}", f"{{robot}}：{about.zh}")
+    return Text(f"{{{entity}}}: {about.en}", f"{{{entity}}}：{about.zh}")
 
 
 def _call_to_action(node: Node) -> CallToAction:
     fields = Fields(node, '"call_to_action"')
-    fields.only(_CALL_KEYS)
+    fields.only(CALL_KEYS)
     return CallToAction(
         next_step=fields.read("next_step", values.both, None),
         playbook=fields.read("playbook", values.text, None),

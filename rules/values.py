@@ -1,26 +1,25 @@
-"""What single values of a rule file mean: words, numbers, durations, comparisons, texts in two languages."""
+"""What single values of a rule file mean: words, numbers, durations, texts in two languages."""
 
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, TypeVar, cast
+from typing import TypeVar
 
 from rules.document import Fields, Node, Scalar, hint, shown
-from rules.rule import Compare, Comparison, Measure, Operator, Text
+from rules.rule import EntityKind, Text
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
-_IS = re.compile(r"(above|below|at least|at most|between)\s+(\S.*)")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}|([{}])")
 PLACEHOLDERS = ("robot", "site", "customer", "since", "value", "threshold", "over")
+_NOT_OF: dict[EntityKind, tuple[str, ...]] = {"robot": (), "site": ("robot",), "customer": ("robot", "site")}
 MAX_DURATION_MS = 90 * 86_400_000
 MAX_TEXT = 1_000
+MAX_NUMBER = 40  # characters
 _T = TypeVar("_T", bound=str)
-Kind = Literal["number", "percent", "duration"]
 
 
 def text(node: Node) -> str:
@@ -57,9 +56,33 @@ def choice(options: tuple[_T, ...]) -> Callable[[Node], _T]:
 
 def number(node: Node) -> float:
     """A finite number."""
-    if isinstance(node, Scalar) and node.plain and _NUMBER.fullmatch(node.text):
-        return float(node.text)
-    raise node.refused(f"must be a number, not {shown(node)}")
+    found = finite(node.text) if isinstance(node, Scalar) and node.plain else None
+    if found is None:
+        raise node.refused(f"must be a number, not {shown(node)}")
+    return found
+
+
+def whole(least: int, most: int) -> Callable[[Node], int]:
+    """A reader of a whole number in this range."""
+
+    def read(node: Node) -> int:
+        found = finite(node.text) if isinstance(node, Scalar) and node.plain else None
+        if found is None or found != int(found) or not least <= found <= most:
+            raise node.refused(f"must be a whole number from {least} to {most}, not {shown(node)}")
+        return int(found)
+
+    return read
+
+
+def share(node: Node) -> float:
+    """A percentage from 0 % to 100 %, or a number from 0 to 1, as a fraction."""
+    words = node.text.strip() if isinstance(node, Scalar) else ""
+    found = finite(words.removesuffix("%").rstrip())
+    if found is not None and words.endswith("%"):
+        found /= 100
+    if found is None or not 0 <= found <= 1:
+        raise node.refused(f"must be a percentage from 0% to 100%, not {shown(node)}")
+    return found
 
 
 def natural(node: Node) -> float:
@@ -80,7 +103,7 @@ def span(node: Node) -> int:
 
 def delay(node: Node) -> int:
     """A duration, in ms; `0s` is none."""
-    found = _milliseconds(node.text) if isinstance(node, Scalar) else None
+    found = milliseconds(node.text) if isinstance(node, Scalar) else None
     if found is None:
         raise node.refused(f"must be a duration such as 90s, 15m, 6h or 7d, not {shown(node)}")
     if found > MAX_DURATION_MS:
@@ -96,98 +119,45 @@ def both(node: Node) -> Text:
     return Text(en or "", zh or "")
 
 
-def template(node: Node) -> Text:
-    """A text in both languages, with placeholders that are known."""
-    fields = Fields(node, "a text for people")
-    fields.only(("en", "zh"))
-    en, zh = fields.need("en", _template), fields.need("zh", _template)
-    return Text(en or "", zh or "")
+def template(entity: EntityKind) -> Callable[[Node], Text]:
+    """A reader of a text in both languages, with placeholders that alerts of such entities fill."""
+
+    def read(node: Node) -> Text:
+        fields = Fields(node, "a text for people")
+        fields.only(("en", "zh"))
+        en, zh = fields.need("en", of_language), fields.need("zh", of_language)
+        return Text(en or "", zh or "")
+
+    def of_language(node: Node) -> str:
+        return _template(node, entity)
+
+    return read
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """A number as it stands in a comparison; a duration's in ms."""
-
-    number: float
-    kind: Kind
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Is:
-    """A comparison as it stands, before it is known what is compared."""
-
-    node: Node
-    operator: Operator
-    quantities: tuple[Quantity, ...]
-
-    def of(self, measure: Measure) -> Compare:
-        """The comparison in the measure's own unit. Raises `Refused` where units do not fit."""
-        bounds = [self._in_unit(quantity, measure) for quantity in self.quantities]
-        if len(bounds) == 2 and bounds[0] > bounds[1]:
-            raise self.node.refused(
-                f"{self.quantities[0].text} is above {self.quantities[1].text}; exchange them"
-            )
-        return Compare(measure, Comparison(self.operator, *bounds))
-
-    def _in_unit(self, quantity: Quantity, measure: Measure) -> float:
-        unit = measure.unit
-        match quantity.kind, unit:
-            case "number", _:
-                return quantity.number
-            case "percent", "ratio":
-                return quantity.number / 100
-            case "percent", "%":
-                return quantity.number
-            case "duration", "s":
-                return quantity.number / 1_000
-            case "duration", "ms":
-                return quantity.number
-        counted = f"measured in {unit}" if unit else "a plain number"
-        raise self.node.refused(f"{quantity.text} does not fit {measure}, which is {counted}")
+def finite(words: str) -> float | None:
+    """What a number means; None where it is none, or has no end."""
+    if len(words) > MAX_NUMBER or not _NUMBER.fullmatch(words):
+        return None
+    found = float(words)
+    return found if math.isfinite(found) else None
 
 
-def comparison(node: Node) -> Is:
-    """`above 25%`, `at least 5`, `between 10 and 20`, `above 10m`."""
-    words = " ".join(node.text.split()) if isinstance(node, Scalar) else ""
-    found = _IS.fullmatch(words)
-    if not found:
-        raise node.refused(
-            f"must be such as above 25%, at least 5, at most 10m or between 2 and 4, not {shown(node)}"
-        )
-    operator = cast(Operator, found[1])
-    parts = found[2].split(" and ") if operator == "between" else [found[2]]
-    if operator == "between" and len(parts) != 2:
-        raise node.refused(f"between needs two values: between 2 and 4, not {shown(node)}")
-    return Is(node, operator, tuple(_quantity(node, part.strip()) for part in parts))
-
-
-def _quantity(node: Node, words: str) -> Quantity:
-    if words.endswith("%") and _NUMBER.fullmatch(words[:-1].strip()):
-        return Quantity(float(words[:-1]), "percent", words)
-    if _NUMBER.fullmatch(words) and math.isfinite(float(words)):
-        return Quantity(float(words), "number", words)
-    if (ms := _milliseconds(words)) is not None:
-        return Quantity(float(ms), "duration", words)
-    raise node.refused(f'"{words}" is no number, percentage or duration')
-
-
-def _milliseconds(words: str) -> int | None:
-    if len(words) > 40 or not _DURATION.fullmatch(words):
+def milliseconds(words: str) -> int | None:
+    """What a duration means; None where it is none."""
+    if len(words) > MAX_NUMBER or not _DURATION.fullmatch(words):
         return None
     return round(sum(float(count) * _UNITS_MS[unit] for count, unit in _PART.findall(words)))
 
 
-def _template(node: Node) -> str:
+def _template(node: Node, entity: EntityKind) -> str:
     found = text(node)
+    known = [name for name in PLACEHOLDERS if name not in _NOT_OF[entity]]
     for placeholder, brace in _PLACEHOLDER.findall(found):
         if brace:
-            raise node.refused(f"a lone {brace}; placeholders are {_listed()}")
-        if placeholder not in PLACEHOLDERS:
-            near = hint(placeholder, PLACEHOLDERS)
-            raise node.refused(f'unknown placeholder "{{{placeholder}}}"{near}')
+            listed = ", ".join(f"{{{name}}}" for name in known)
+            raise node.refused(f"a lone {brace}; placeholders are {listed}")
+        if placeholder in _NOT_OF[entity]:
+            raise node.refused(f"an alert of a {entity} has no {{{placeholder}}}; use {{{entity}}}")
+        if placeholder not in known:
+            raise node.refused(f'unknown placeholder "{{{placeholder}}}"{hint(placeholder, known)}')
     return found
-
-
-def _listed() -> str:
-    return ", ".join(f"{{{known}}}" for known in PLACEHOLDERS)

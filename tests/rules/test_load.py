@@ -171,18 +171,6 @@ def test_what_a_rule_need_not_say(loading: Loading) -> None:
             "8:11: silent and all in one condition; join them with all or any",
         ),
         ("    when: {all: []}\n" + LABELS, '8:17: "all" needs at least one condition'),
-        (
-            "    when: {peers: {same: [industry]}}\n" + LABELS,
-            '8:12: "peers" is not supported yet in this version; leave it out',
-        ),
-        (
-            f"{WHEN}{LABELS}    flapping: {{history: 21}}\n",
-            '10:5: "flapping" is not supported yet in this version; leave it out',
-        ),
-        (
-            f"{WHEN}{LABELS}    for_each: site\n",
-            "10:15: for_each: site is not supported yet in this version; use robot",
-        ),
         (f"{WHEN}{LABELS}    fro: 5m\n", '10:5: unknown key "fro"; did you mean "for"?'),
         (
             f"{WHEN}{LABELS}    for: 5m\n    for: 6m\n",

@@ -1,0 +1,1 @@
+"""The language of rules, part by part: measures, conditions, filters, time intervals, what suppresses."""
