@@ -7,6 +7,7 @@ are one schedule; what is inside is worked out once a schedule, for a month at a
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -27,6 +28,8 @@ _MINUTE_MS: Final = 60_000
 _DAY_MINUTES: Final = 24 * 60
 _CHUNK: Final = 32 * DAY_MS
 _SCHEDULE_KEY: Final = 1 << 33  # more ms than a chunk has
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _EVERY_DAY: Final = tuple(range(7))
 _WEEKDAYS: Final = {name: number for number, name in enumerate(("mo", "tu", "we", "th", "fr", "sa", "su"))}
 _RULE: Final = re.compile(r"(?:([a-z][a-z,\s-]*?)\s+)?(\d.*)")
@@ -55,19 +58,18 @@ def parse_open_hours(text: str) -> tuple[TimeSpans, ...]:
 
 def parse_holidays(text: str) -> frozenset[int]:
     """The days (from 1970-01-01) that the attribute `holidays` names. Raises `ValueError`."""
-    return frozenset(_day(part) for part in re.split(r"[\s,]+", text) if part)
+    return frozenset(_day(part) for part in _dates(text))
+
+
+def _dates(text: str) -> list[str]:
+    return [part for part in re.split(r"[\s,]+", text) if part]
 
 
 def _day(text: str) -> int:
-    try:
-        if len(text) != 10:
-            raise ValueError
-        return date.fromisoformat(text).toordinal() - _EPOCH
-    except ValueError:
-        raise ValueError(f"holidays: {text!r} is no day; write such as 2026-10-01 2026-10-02") from None
-
-
-_EPOCH: Final = date(1970, 1, 1).toordinal()
+    if _DATE.fullmatch(text):
+        with suppress(ValueError):
+            return date.fromisoformat(text).toordinal() - _EPOCH
+    raise ValueError(f"holidays: {text!r} is no day; write such as 2026-10-01 2026-10-02")
 
 
 def _rule(part: str) -> Iterator[TimeSpans]:
@@ -104,8 +106,6 @@ def _minutes(text: str) -> Minutes:
     since, until = hours[0] * 60 + hours[1], hours[2] * 60 + hours[3]
     if max(hours[1], hours[3]) > 59 or max(since, until) > _DAY_MINUTES or since == _DAY_MINUTES:
         raise ValueError(f"open_hours: {text!r} is no time; hours go from 00:00 to 24:00")
-    if since == until:
-        raise ValueError(f"open_hours: {text!r} is no time long; for the whole day write 00:00-24:00")
     return since, until
 
 
@@ -213,12 +213,19 @@ def _spans(key: _Key, hours: bool, named: tuple[TimeSpans, ...], start: int) -> 
 def _opening(key: _Key) -> tuple[bool, tuple[TimeSpans, ...], frozenset[int]]:
     """Whether a site is always open, and else when, and on which days it is not."""
     _, hours, holidays = key
-    if hours is None:
-        return True, (), frozenset()
     try:
-        return False, parse_open_hours(str(hours)), parse_holidays(str(holidays or ""))
+        return hours is None, parse_open_hours(str(hours)) if hours is not None else (), _closed(holidays)
     except ValueError:
         return True, (), frozenset()
+
+
+def _closed(holidays: Attribute | None) -> frozenset[int]:
+    """The days among them that can be read."""
+    days: set[int] = set()
+    for part in _dates(str(holidays or "")):
+        with suppress(ValueError):
+            days.add(_day(part))
+    return frozenset(days)
 
 
 def _within(
