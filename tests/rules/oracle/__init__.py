@@ -1,0 +1,78 @@
+"""The slow scalar oracle: what the engine should say, written as plainly as possible, one entity at a time.
+
+It shares the rule records with the engine and nothing else: no arrays, no windows that move, no state but the
+signals. Every evaluation looks at all samples anew.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from rules.rule import Group, RuleSet
+from tests.rules.oracle.life import following
+from tests.rules.oracle.look import Listening, Look
+from tests.rules.oracle.records import Attributes, Measured, Robots, Said, Sample
+from tests.rules.oracle.sight import Sight
+
+__all__ = ["Attributes", "Measured", "Oracle", "Robots", "Said", "Sample"]
+
+Signals = dict[tuple[str, str, str], tuple[str, int]]
+
+
+@dataclass
+class Oracle:
+    """Rules over samples that are all known beforehand."""
+
+    rules: RuleSet
+    rosters: Sequence[tuple[int, Robots]]  # each for what is due after its time
+    samples: Sequence[Sample]  # in the order of their commit
+    listening: Sequence[tuple[int, int]]
+    lookback: int
+    delay: int
+    signals: Signals = field(default_factory=dict)
+
+    def run(self, begin: int, end: int) -> list[Said]:
+        """Every event of the evaluations after `begin` that are due by `end`, in order."""
+        due = [
+            (at, number)
+            for number, group in enumerate(self.rules.groups)
+            for at in range((begin // group.interval_ms + 1) * group.interval_ms, end + 1, group.interval_ms)
+            if at + self.delay <= end
+        ]
+        return [said for at, number in sorted(due) for said in self._evaluate(self.rules.groups[number], at)]
+
+    def look(self, group: Group, at: int) -> Iterator[Look]:
+        """What each rule of the group sees at that time."""
+        fleet = self._fleet(at)
+        intervals = {interval.name: interval for interval in self.rules.intervals}
+        listening = Listening(joined(self.listening), self.lookback)
+        for rule in group.rules:
+            yield Look(rule, fleet, intervals, listening, at)
+
+    def _fleet(self, at: int) -> list[Sight]:
+        robots = [robots for since, robots in self.rosters if since < at + self.delay][-1]
+        return [
+            Sight(robot, attributes, [s for s in self.samples if s.robot == robot], at, self.delay)
+            for robot, attributes in robots.items()
+        ]
+
+    def _evaluate(self, group: Group, at: int) -> Iterator[Said]:
+        for look in self.look(group, at):
+            rule = look.rule
+            for thing in look.things:
+                key = rule.name, thing.kind, thing.id
+                before, since_before = self.signals.get(key, ("inactive", 0))
+                after, since = following(rule, look, thing, before, since_before)
+                if after != before:
+                    self.signals[key] = after, since
+                    yield Said(at, group.name, *key, before, after, since, look.shown(thing))
+
+
+def joined(intervals: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same time, in intervals apart from each other and in order."""
+    found: list[tuple[int, int]] = []
+    for since, end in sorted(intervals):
+        if found and since <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((since, end))
+    return found
