@@ -281,6 +281,8 @@ def _node(source: Source, node: yaml.Node) -> Node:
     line, column = node.start_mark.line + 1, node.start_mark.column + 1
     match node:
         case yaml.ScalarNode():
+            if bad := _UNPRINTABLE.search(node.value):  # from an escape such as "\\e"
+                raise _at(source, node.start_mark, f"the character {bad[0]!r} is not allowed")
             return Scalar(source, line, column, node.value, node.style is None or node.style == "")
         case yaml.SequenceNode():
             return Items(source, line, column, tuple(_node(source, item) for item in node.value))

@@ -5,16 +5,18 @@ same form as the agent's, and only what a rule needs of it.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
-import yaml
+from rules import values
+from rules.document import MAX_BYTES, Fields, GivingUp, Node, Problem, Refused, Scalar, parse, shown
 
 SCHEMA = "robovitals-catalogue/1"
 Kind = Literal["counter", "gauge"]
+_SECTIONS: tuple[tuple[str, Kind], ...] = (("counters", "counter"), ("gauges", "gauge"))
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -49,7 +51,7 @@ class Entry:
 
 
 class MetricsError(ValueError):
-    """A catalogue file cannot be used; the message says where and why."""
+    """A catalogue file cannot be used; the message says where and why, a line a problem."""
 
 
 def shipped() -> Path:
@@ -65,42 +67,52 @@ def read(*paths: Path) -> dict[str, Entry]:
     """All metrics of the files together. Raises `MetricsError`."""
     metrics: dict[str, Entry] = {}
     for path in paths:
-        for metric in _metrics(path, _document(path)):
-            if metric.name in metrics:
-                raise MetricsError(f"{path}: {metric.name} is already in the catalogue")
-            metrics[metric.name] = metric
+        problems: list[Problem] = []
+        _take_in(path, metrics, problems)
+        if problems:
+            raise MetricsError("\n".join(map(str, problems)))
     return metrics
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _take_in(path: Path, metrics: dict[str, Entry], problems: list[Problem]) -> None:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise MetricsError(f"{path}: cannot be read: {why}") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise MetricsError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise MetricsError(f"{path}: must begin with 'schema: {SCHEMA}'")
-    return document
+        with path.open("rb") as file:
+            node = parse(str(path), file.read(MAX_BYTES + 1), problems)
+    except OSError as error:
+        raise MetricsError(f"{path}: cannot be read: {error.strerror or error}") from None
+    try:
+        for place, metric in _metrics(node) if node else ():
+            if metric.name in metrics:
+                place.note(f"{metric.name} is already in the catalogue")
+            metrics[metric.name] = metric
+    except GivingUp:
+        return
+    except Refused as refused:
+        problems.extend([refused.problem] if refused.problem else [])
 
 
-def _metrics(path: Path, document: Mapping[str, Any]) -> Iterator[Entry]:
-    kinds: tuple[tuple[str, Kind], ...] = (("counters", "counter"), ("gauges", "gauge"))
-    for subsystem, body in _entries(path, "subsystems", document.get("subsystems")):
-        if body.get("module") is True:
-            yield Entry(f"{subsystem}.up", "gauge", "", subsystem)
-        for section, kind in kinds:
-            for short, entry in _entries(path, section, body.get(section, {})):
-                yield Entry(f"{subsystem}.{short}", kind, str(entry.get("unit", "")), subsystem)
+def _metrics(node: Node) -> Iterator[tuple[Node, Entry]]:
+    fields = Fields(node, "a catalogue")
+    fields.need("schema", values.choice((SCHEMA,)), f": schema: {SCHEMA}")
+    if "subsystems" not in fields:
+        raise node.refused('a catalogue needs "subsystems"')
+    for key, body in _named(fields.entry("subsystems")):
+        if "module" in body and body.read("module", values.choice(("true", "false")), "false") == "true":
+            yield key, Entry(f"{key.text}.up", "gauge", "", key.text)
+        for section, kind in _SECTIONS:
+            for short, entry in _named(body.entry(section)) if section in body else ():
+                unit = entry.read("unit", _unit, "")
+                yield short, Entry(f"{key.text}.{short.text}", kind, unit, key.text)
 
 
-def _entries(path: Path, section: str, value: object) -> Iterator[tuple[str, dict[str, Any]]]:
-    if not isinstance(value, dict):
-        raise MetricsError(f"{path}: '{section}' must be a mapping of names")
-    for name, body in value.items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise MetricsError(f"{path}: {name!r} is no name; use lower-case letters, digits and _")
-        if not isinstance(body, dict):
-            raise MetricsError(f"{path}: '{name}' must be a mapping, not {body!r}")
-        yield name, body
+def _named(node: Node) -> Iterator[tuple[Scalar, Fields]]:
+    """Names, and the mappings under them."""
+    for key, body in Fields(node, "this").node.entries.values():
+        if not _NAME.fullmatch(key.text):
+            key.note(f"{shown(key)} is no name; use lower-case letters, digits and _")
+        yield key, Fields(body, shown(key))
+
+
+def _unit(node: Node) -> str:
+    """A word; or nothing, of a plain number."""
+    return node.text if isinstance(node, Scalar) and not node.text else values.text(node)

@@ -13,19 +13,17 @@
       - {at: 64m, alerts: {}}                # exactly these alerts, of all rules; here, none
       crash_at: [30m]                        # the engine is snapshotted, thrown away and restored
 
-Series are in promtool's notation: `5` is a value, `5x3` the same and three more, `0+4x60` begins at 0 and
-adds 4 sixty times, `_` is no value, `_x40` forty of these. The first value is at time 0. A robot has a sample
-wherever one of its series has a value. A counter that falls begins a new epoch.
+A series (see `rules.series`) has its first value at time 0. A robot has a sample wherever one of its series
+has a value. A counter that falls begins a new epoch. For `expect` and `silences` see `rules.expectations`.
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import accumulate, pairwise
 from pathlib import Path
 
-from rules import values
+from rules import series, values
 from rules.document import (
     MAX_BYTES,
     Entries,
@@ -41,57 +39,30 @@ from rules.document import (
     parse,
     shown,
 )
-from rules.lifecycle import State
+from rules.expectations import Expectation, ExpectedAlerts, ExpectedSignal, Expecting, Silence
 from rules.load import TEST_SUFFIX, RuleErrors, load
 from rules.metrics import Metric
 from rules.roster import Attribute, Robot
 from rules.rule import RuleSet
+from rules.series import Series, Values
+
+__all__ = ["Expectation", "ExpectedAlerts", "ExpectedSignal", "Scenario", "TestFile", "find", "read"]
 
 SCHEMA = "robovitals-rules-test/1"
 START = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
-MAX_VALUES = 200_000
-_NUMBER = r"-?\d+(?:\.\d+)?"
-_STEPS = re.compile(rf"(_|{_NUMBER})(?:([+-]\d+(?:\.\d+)?))?(?:x(\d{{1,6}}))?")
-_TEST_KEYS = ("name", "interval", "start", "robots", "series", "listening", "expect", "crash_at")
-_EXPECT_KEYS = ("at", "alert", "robot", "signal", "value", "since")
-
-
-@dataclass(frozen=True, slots=True)
-class Approximately:
-    """A number as exact as it was written: 33% is anything from 32.5 % to 33.5 %."""
-
-    number: float
-    slack: float
-    text: str
-
-    def fits(self, value: float | None) -> bool:
-        """Whether a value would be written so."""
-        return value is not None and abs(value - self.number) <= self.slack
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectedSignal:
-    """One signal, as it shall be at a time; None: that does not matter."""
-
-    at_ms: int
-    alert: str
-    robot: str
-    signal: State | None
-    value: Approximately | None
-    since_ms: int | None
-    place: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectedAlerts:
-    """Exactly these (alert, robot) shall be firing or recovering at a time."""
-
-    at_ms: int
-    alerts: frozenset[tuple[str, str]]
-    place: str
-
-
-Expectation = ExpectedSignal | ExpectedAlerts
+TEST_KEYS = (
+    "name",
+    "interval",
+    "start",
+    "robots",
+    "series",
+    "listening",
+    "silences",
+    "expect",
+    "crash_at",
+)
+_NUMBER = re.compile(r"-?\d{1,20}(?:\.\d{1,20})?")
+_TEXTS = ("name", "site", "customer")  # attributes that are no numbers, whatever they look like
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +74,10 @@ class Scenario:
     start_at: int
     interval_ms: int
     robots: tuple[Robot, ...]
-    series: Mapping[str, Mapping[str, tuple[float | None, ...]]]  # robot → metric → values
+    series: Mapping[str, Mapping[str, Values]]  # robot → metric → values
     epochs: Mapping[str, tuple[int, ...]]  # robot → by value, as often as a counter fell by then
     listening: tuple[tuple[int, int], ...]
+    silences: tuple[Silence, ...]
     expectations: tuple[Expectation, ...]
     crashes: tuple[int, ...]
 
@@ -164,26 +136,28 @@ def _file(path: Path, node: Node, metrics: Mapping[str, Metric]) -> TestFile:
     return TestFile(path, rules, tuple(tests or ()))
 
 
-@dataclass(frozen=True, slots=True)
 class _Reader:
     """Reads tests about these rules."""
 
-    rules: RuleSet
-    metrics: Mapping[str, Metric]
+    def __init__(self, rules: RuleSet, metrics: Mapping[str, Metric]) -> None:
+        self._rules = rules
+        self._metrics = metrics
+        self._counters = {name for name, metric in metrics.items() if metric.kind == "counter"}
+        self._values = Series()
 
     def scenario(self, node: Node) -> Scenario:
+        """One test. Raises `Refused`."""
         fields = Fields(node, "a test")
-        fields.only(_TEST_KEYS)
+        fields.only(TEST_KEYS)
         name = fields.need("name", values.text)
         interval = fields.need("interval", values.span, ", such as interval: 1m")
         robots = fields.need("robots", _robots, ": {r1: {lifecycle: live}}") or ()
-        known = {robot.id for robot in robots}
-        series = fields.read("series", lambda node: self._series(node, known), None) or {}
-        expect = fields.need(
-            "expect", lambda node: each(node, lambda item: self._expected(item, known), '"expect"')
-        )
-        crashes = fields.read("crash_at", lambda node: each(node, values.delay, '"crash_at"'), None)
-        listening = fields.read("listening", lambda node: each(node, _interval, '"listening"'), None)
+        expecting = Expecting(self._rules, robots)
+        series = fields.read("series", lambda node: self._series(node, robots), {})
+        expect = fields.need("expect", lambda node: each(node, expecting.expectation, '"expect"'))
+        silences = fields.read("silences", lambda node: each(node, expecting.silence, '"silences"'), [])
+        crashes = fields.read("crash_at", lambda node: each(node, values.delay, '"crash_at"'), [])
+        listening = fields.read("listening", lambda node: each(node, _interval, '"listening"'), [])
         start_at = fields.read("start", _instant, START)
         if not fields.sound or name is None or interval is None or expect is None:
             raise Refused
@@ -194,67 +168,28 @@ class _Reader:
             interval_ms=interval,
             robots=robots,
             series=series,
-            epochs={robot: self._epochs(metrics) for robot, metrics in series.items()},
-            listening=tuple(listening or ()),
+            epochs={robot: self._epochs(of_robot) for robot, of_robot in series.items()},
+            listening=tuple(listening),
+            silences=tuple(silences),
             expectations=tuple(sorted(expect, key=lambda expected: expected.at_ms)),
-            crashes=tuple(sorted(crashes or ())),
+            crashes=tuple(sorted(crashes)),
         )
 
-    def _series(self, node: Node, robots: set[str]) -> dict[str, dict[str, tuple[float | None, ...]]]:
+    def _series(self, node: Node, robots: Sequence[Robot]) -> dict[str, dict[str, Values]]:
         fields = Fields(node, '"series"')
-        fields.only(robots)
-        return {robot: fields.read(robot, self._metrics, {}) for robot in fields.node.entries}
+        fields.only(robot.id for robot in robots)
+        return {robot: fields.read(robot, self._of_robot, {}) for robot in fields.node.entries}
 
-    def _metrics(self, node: Node) -> dict[str, tuple[float | None, ...]]:
+    def _of_robot(self, node: Node) -> dict[str, Values]:
         fields = Fields(node, "the series of a robot")
         for name, (key, _) in fields.node.entries.items():
-            if name not in self.metrics:
-                key.note(f'unknown metric "{name}"{hint(name, self.metrics)}')
-        return {metric: fields.read(metric, _values, ()) for metric in fields.node.entries}
+            if name not in self._metrics:
+                key.note(f"unknown metric {shown(key)}{hint(name, self._metrics)}")
+        return {metric: fields.read(metric, self._values.read, ()) for metric in fields.node.entries}
 
-    def _epochs(self, series: Mapping[str, tuple[float | None, ...]]) -> tuple[int, ...]:
-        counters = [values for name, values in series.items() if self._is_counter(name)]
-        falls = [0] * max(map(len, series.values()), default=0)
-        for column in counters:
-            known = [(step, value) for step, value in enumerate(column) if value is not None]
-            for (_, before), (step, value) in pairwise(known):
-                falls[step] |= value < before
-        return tuple(accumulate(falls))
-
-    def _is_counter(self, name: str) -> bool:
-        return name in self.metrics and self.metrics[name].kind == "counter"
-
-    def _expected(self, node: Node, robots: set[str]) -> Expectation:
-        fields = Fields(node, "an expectation")
-        at = fields.need("at", values.delay, ", such as at: 65m")
-        place = f"{node.source.file}:{node.line}:{node.column}"
-        if "alerts" in fields:
-            fields.only(("at", "alerts"))
-            alerts = fields.read("alerts", lambda node: self._alerts(node, robots), None)
-            if at is None or alerts is None:
-                raise Refused
-            return ExpectedAlerts(at, alerts, place)
-        fields.only(_EXPECT_KEYS)
-        alert = fields.need("alert", _one_of(self.rules.by_name, "alert"))
-        robot = fields.need("robot", _one_of(robots, "robot"))
-        signal = fields.read("signal", lambda node: State(values.choice(tuple(map(str, State)))(node)), None)
-        value = fields.read("value", _approximately, None)
-        since = fields.read("since", values.delay, None)
-        if not fields.sound or at is None or alert is None or robot is None:
-            raise Refused
-        if signal is None and value is None and since is None:
-            raise node.refused("expects nothing; give signal, value or since")
-        return ExpectedSignal(at, alert, robot, signal, value, since, place)
-
-    def _alerts(self, node: Node, robots: set[str]) -> frozenset[tuple[str, str]]:
-        fields = Fields(node, '"alerts"')
-        fields.only(self.rules.by_name)
-        named = _one_of(robots, "robot")
-        found: set[tuple[str, str]] = set()
-        for alert in fields.node.entries:
-            who = fields.read(alert, lambda node: each(node, named, "robots"), None)
-            found.update((alert, robot) for robot in who or ())
-        return frozenset(found)
+    def _epochs(self, of_robot: Mapping[str, Values]) -> tuple[int, ...]:
+        counters = [found for name, found in of_robot.items() if name in self._counters]
+        return series.epochs(counters, series.length(of_robot))
 
 
 def _robots(node: Node) -> tuple[Robot, ...]:
@@ -265,52 +200,15 @@ def _robots(node: Node) -> tuple[Robot, ...]:
 
 def _attributes(node: Node) -> dict[str, Attribute]:
     fields = Fields(node, "a robot's attributes")
-    found = ((name, fields.read(name, _attribute, None)) for name in fields.node.entries)
-    return {name: value for name, value in found if value is not None}
+    found = {name: fields.read(name, _attribute, None) for name in fields.node.entries if name not in _TEXTS}
+    texts = {name: fields.read(name, values.text, None) for name in _TEXTS if name in fields}
+    return {name: value for name, value in (found | texts).items() if value is not None}
 
 
 def _attribute(node: Node) -> Attribute:
     text = values.text(node)
     plain = isinstance(node, Scalar) and node.plain
-    return float(text) if plain and re.fullmatch(_NUMBER, text) else text
-
-
-def _values(node: Node) -> tuple[float | None, ...]:
-    found: list[float | None] = []
-    for word in values.text(node).split():
-        step = _STEPS.fullmatch(word)
-        if not step or (step[1] == "_" and step[2]):
-            raise node.refused(f'"{word}" is no series; write such as 0+4x60, 5x3, _x40 or 7')
-        found += _expanded(step[1], step[2], step[3])
-        if len(found) > MAX_VALUES:
-            raise node.refused(f"more than {MAX_VALUES} values")
-    return tuple(found)
-
-
-def _expanded(first: str, step: str | None, times: str | None) -> Sequence[float | None]:
-    if first == "_":
-        return [None] * int(times or 1)
-    return [float(first) + float(step or 0) * number for number in range(int(times or 0) + 1)]
-
-
-def _approximately(node: Node) -> Approximately:
-    text = values.text(node)
-    number = re.fullmatch(rf"({_NUMBER})(%?)", text.strip())
-    if number:
-        scale = 100 if number[2] else 1
-        decimals = len(number[1].partition(".")[2])
-        return Approximately(float(number[1]) / scale, 0.5000001 * 10**-decimals / scale, text)
-    return Approximately(values.delay(node) / 1_000, 0.5, text)
-
-
-def _one_of(known: Collection[str], what: str) -> Callable[[Node], str]:
-    def read(node: Node) -> str:
-        name = values.text(node)
-        if name not in known:
-            raise node.refused(f'unknown {what} "{name}"{hint(name, known)}')
-        return name
-
-    return read
+    return float(text) if plain and _NUMBER.fullmatch(text) else text
 
 
 def _interval(node: Node) -> tuple[int, int]:
@@ -327,5 +225,7 @@ def _instant(node: Node) -> datetime:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        raise node.refused(f'"{text}" is no time; write such as 2026-01-05T08:00:00+08:00') from None
+        raise node.refused(f"{shown(node)} is no time; write such as 2026-01-05T08:00:00+08:00") from None
+    if not 2000 <= instant.year < 2100:
+        raise node.refused(f"must be a year from 2000 to 2099, not {instant.year}")
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -7,11 +7,13 @@ import numpy as np
 
 from rules.batch import Batch
 from rules.engine import Engine
-from rules.evaluation import Evidence, Reading
+from rules.evaluation import Entity, Evidence, Reading, Signal, Snapshot
+from rules.expectations import Alert, Expectation, ExpectedAlerts, ExpectedSignal
+from rules.grammar.suppression import RULE_STORM
 from rules.lifecycle import State
 from rules.roster import Roster
 from rules.rule import RuleSet, duration
-from rules.scenario import Expectation, ExpectedAlerts, ExpectedSignal, Scenario, TestFile
+from rules.scenario import Scenario, TestFile
 
 _OPEN = (State.FIRING, State.RECOVERING)
 
@@ -61,6 +63,7 @@ class _Run:
         self._batches = list(_batches(scenario, self._roster))
         self._fed = 0
         self._reached: set[tuple[str, State]] = set()
+        self._errors: dict[str, str] = {}  # by rule, the first one
         self._engine = self._started()
 
     def result(self) -> Result:
@@ -71,7 +74,9 @@ class _Run:
                 self._crash()
             else:
                 failures.extend(self._failures(expectation))
-        return Result(self._scenario, tuple(failures), frozenset(self._reached))
+        place = self._scenario.place
+        errors = (Failure(place, f"{rule} evaluated", error, ()) for rule, error in self._errors.items())
+        return Result(self._scenario, (*failures, *errors), frozenset(self._reached))
 
     def _timeline(self) -> list[tuple[int, Expectation | None]]:
         """Expectations and crashes (None); at the same time, the crash comes last."""
@@ -93,6 +98,7 @@ class _Run:
             self._fed += 1
         for evaluation in self._engine.tick(now):
             self._reached.update((event.rule, event.after) for event in evaluation.events)
+            self._errors = dict(evaluation.errors) | self._errors
 
     def _crash(self) -> None:
         """What was in memory is lost; what is stored (signals, and the samples so far) is there again."""
@@ -105,36 +111,101 @@ class _Run:
                 self._engine.feed(batch)
 
     def _failures(self, expectation: Expectation) -> Iterator[Failure]:
+        seen = _Seen(self._scenario, expectation.at_ms, self._engine, self._engine.snapshot())
         if isinstance(expectation, ExpectedAlerts):
-            yield from self._alert_failures(expectation)
-            return
-        reading = self._engine.reading(expectation.alert, expectation.robot)
-        if reading is None or not self._fits(expectation, reading):
-            what = f"{expectation.alert} on {expectation.robot} at {duration(expectation.at_ms)}"
-            got = "nothing: it was not evaluated yet" if reading is None else self._shown(reading)
-            yield Failure(expectation.place, f"{what}: {_wanted(expectation)}", got, _behind(reading))
+            yield from _alert_failures(expectation, seen)
+        elif not _fits(expectation, seen):
+            alert = (expectation.alert, expectation.entity)
+            what = f"{_name(alert)} at {duration(expectation.at_ms)}: {_wanted(expectation)}"
+            yield seen.failure(expectation.place, what, alert)
 
-    def _fits(self, expected: ExpectedSignal, reading: Reading) -> bool:
-        since = None if expected.since_ms is None else self._scenario.start_at + expected.since_ms
-        return (
-            (expected.signal is None or reading.state is expected.signal)
-            and (expected.value is None or expected.value.fits(reading.value))
-            and (since is None or reading.since == since)
-        )
 
-    def _alert_failures(self, expected: ExpectedAlerts) -> Iterator[Failure]:
-        signals = self._engine.snapshot().signals.items()
-        found = {(rule, id_) for (rule, _, id_), signal in signals if signal.state in _OPEN}
-        at = duration(expected.at_ms)
-        for rule, robot in sorted(found ^ expected.alerts):
-            reading = self._engine.reading(rule, robot)
-            wanted = "an alert" if (rule, robot) in expected.alerts else "no alert"
-            got = "nothing: it was not evaluated yet" if reading is None else self._shown(reading)
-            yield Failure(expected.place, f"{wanted} {rule} on {robot} at {at}", got, _behind(reading))
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What can be seen of the signals at one time."""
 
-    def _shown(self, reading: Reading) -> str:
-        since = duration(reading.since - self._scenario.start_at) if reading.since else "the start"
-        return f"{reading.state} since {since}, value {_number(reading.value)}"
+    scenario: Scenario
+    at_ms: int
+    engine: Engine
+    snapshot: Snapshot
+
+    def firing(self) -> Iterator[Alert]:
+        """The alerts that fire, suppressed or not."""
+        for (rule, kind, id_), signal in self.snapshot.signals.items():
+            if signal.state in _OPEN:
+                yield rule, Entity(kind, id_)
+
+    def signal(self, alert: Alert) -> Reading | Signal | None:
+        """The signal at its last evaluation; that of a storm has nothing behind it."""
+        rule, entity = alert
+        if rule == RULE_STORM:
+            return self.snapshot.signals.get((rule, entity.kind, entity.id), Signal(State.INACTIVE, 0))
+        return self.engine.reading(rule, entity.id)
+
+    def suppressed_by(self, alert: Alert) -> tuple[str, ...]:
+        """Everything that suppresses an alert which fires: a rule, `storm`, `flapping`, `silence`."""
+        rule, entity = alert
+        by = self.snapshot.suppressed.get((rule, entity.kind, entity.id))
+        found = [] if by is None else [by.rule if by.reason == "inhibited" else by.reason]
+        attributes = _attributes(self.scenario, entity)
+        silenced = any(silence.fits(self.at_ms, alert, attributes) for silence in self.scenario.silences)
+        return tuple([*found, "silence"] if silenced else found)
+
+    def failure(self, place: str, expected: str, alert: Alert) -> Failure:
+        """An expectation about an alert that was not met."""
+        signal = self.signal(alert)
+        evidence = signal.evidence if isinstance(signal, Reading) else ()
+        return Failure(place, expected, self._shown(alert, signal), tuple(map(_line, evidence)))
+
+    def _shown(self, alert: Alert, signal: Reading | Signal | None) -> str:
+        if signal is None:
+            return "nothing: it was not evaluated yet"
+        since = duration(signal.since - self.scenario.start_at) if signal.since else "the start"
+        value = f", value {_number(signal.value)}" if isinstance(signal, Reading) else ""
+        by = " and ".join(self.suppressed_by(alert)) if signal.state in _OPEN else ""
+        return f"{signal.state} since {since}{value}" + (f", suppressed by {by}" if by else "")
+
+
+def _attributes(scenario: Scenario, entity: Entity) -> dict[str, object]:
+    """Attributes of a robot; of a site or customer, those that all its robots share."""
+    key = "id" if entity.kind == "robot" else entity.kind
+    own = [
+        {**robot.attributes, "id": robot.id}
+        for robot in scenario.robots
+        if (robot.id if key == "id" else robot.attributes.get(key)) == entity.id
+    ]
+    first = own[0] if own else {}
+    return {name: value for name, value in first.items() if all(one.get(name) == value for one in own)}
+
+
+def _fits(expected: ExpectedSignal, seen: _Seen) -> bool:
+    alert = (expected.alert, expected.entity)
+    signal = seen.signal(alert)
+    if signal is None:
+        return False
+    value = signal.value if isinstance(signal, Reading) else None
+    since = None if expected.since_ms is None else seen.scenario.start_at + expected.since_ms
+    by = () if expected.suppressed_by is None else (seen.suppressed_by(alert) or ("nothing",))
+    return (
+        (expected.signal is None or signal.state is expected.signal)
+        and (expected.value is None or expected.value.fits(value))
+        and (since is None or signal.since == since)
+        and (expected.suppressed_by is None or (signal.state in _OPEN and expected.suppressed_by in by))
+    )
+
+
+def _alert_failures(expected: ExpectedAlerts, seen: _Seen) -> Iterator[Failure]:
+    found = {alert for alert in seen.firing() if expected.suppressed_too or not seen.suppressed_by(alert)}
+    also = ", suppressed or not" if expected.suppressed_too else ""
+    for alert in sorted(found ^ expected.alerts, key=lambda alert: (alert[0], alert[1].id)):
+        wanted = "an alert" if alert in expected.alerts else "no alert"
+        what = f"{wanted} {_name(alert)} at {duration(seen.at_ms)}{also}"
+        yield seen.failure(expected.place, what, alert)
+
+
+def _name(alert: Alert) -> str:
+    rule, entity = alert
+    return f"{rule} on {entity.id}" if entity.kind == "robot" else f"{rule} on {entity.kind} {entity.id}"
 
 
 def _batches(scenario: Scenario, roster: Roster) -> Iterator[Batch]:
@@ -165,11 +236,8 @@ def _wanted(expected: ExpectedSignal) -> str:
     parts = [str(expected.signal)] if expected.signal else []
     parts += [f"since {duration(expected.since_ms)}"] if expected.since_ms is not None else []
     parts += [f"value {expected.value.text}"] if expected.value else []
+    parts += [f"suppressed by {expected.suppressed_by}"] if expected.suppressed_by else []
     return ", ".join(parts)
-
-
-def _behind(reading: Reading | None) -> tuple[str, ...]:
-    return tuple(_line(evidence) for evidence in reading.evidence) if reading else ()
 
 
 def _line(evidence: Evidence) -> str:

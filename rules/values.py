@@ -31,6 +31,13 @@ def text(node: Node) -> str:
     return node.text
 
 
+def words(node: Node) -> list[str]:
+    """The words of a text, which may be long."""
+    if not isinstance(node, Scalar) or not node.text.strip():
+        raise node.refused(f"must be a text, not {shown(node)}")
+    return node.text.split()
+
+
 def name(node: Node) -> str:
     """A name such as RobotSilent."""
     found = text(node)

@@ -35,7 +35,6 @@ STATISTICS: dict[Statistic, Scale] = {"robust_z": ROBUST_Z, "percentile": PERCEN
 MAX_WEEKS = 8
 MAX_PEERS = 100_000
 _T = TypeVar("_T")
-_D = TypeVar("_D")
 _L = TypeVar("_L", bound=Leaf)
 
 
@@ -136,10 +135,10 @@ class Conditions:
         inner, before = _inside(fields, "peers"), scope.inherited(Peers)
         inner.only(("measure", "same", "min_peers", *STATISTICS))
         measure = self._measure(inner, scope, before.measure if before else None)
-        same = _taken(inner, "same", _same, before.same if before else None, scope, ": [industry, scene]")
-        few = _taken(
-            inner, "min_peers", _min_peers, before.min_peers if before else None, scope, ", such as 12"
-        )
+        same = inner.read("same", _same, before.same if before else None)
+        few = inner.read("min_peers", _min_peers, before.min_peers if before else None)
+        _lacking(inner, scope, same, "same", ": [industry, scene]")
+        _lacking(inner, scope, few, "min_peers", ", such as min_peers: 12")
         statistic, compared = _statistic(inner)
         if not inner.sound or measure is None or same is None or few is None:
             raise Refused
@@ -149,7 +148,8 @@ class Conditions:
         inner, before = _inside(fields, "own_past"), scope.inherited(OwnPast)
         inner.only(("measure", "weeks", "change"))
         measure = self._measure(inner, scope, before.measure if before else None)
-        weeks = _taken(inner, "weeks", _weeks, before.weeks if before else None, scope, ", such as weeks: 4")
+        weeks = inner.read("weeks", _weeks, before.weeks if before else None)
+        _lacking(inner, scope, weeks, "weeks", ", such as weeks: 4")
         change = inner.need("change", _on(CHANGE), ", such as change: below -20%")
         if not inner.sound or measure is None or weeks is None or change is None:
             raise Refused
@@ -165,9 +165,8 @@ class Conditions:
         inner, before = _inside(fields, "share_of_robots"), scope.inherited(ShareOfRobots)
         inner.only(("when", "min_robots", "is"))
         robots = replace(scope, entity="robot", within_share=True, when=before.condition if before else None)
-        condition: Condition | None = _taken(
-            inner, "when", self.reader(robots), robots.when, scope, ": a condition of each robot"
-        )
+        condition = inner.read("when", self.reader(robots), robots.when)
+        _lacking(inner, scope, condition, "when", ": a condition of each robot")
         few = inner.read("min_robots", values.whole(1, MAX_PEERS), before.min_robots if before else 1)
         share = inner.need("is", _on(SHARE), ", such as is: above 50%")
         if not inner.sound or condition is None or share is None:
@@ -190,9 +189,8 @@ class Conditions:
 
     def _measure(self, fields: Fields, scope: Scope, before: Measure | None) -> Measure | None:
         """Its own, that of the same in `when`, or the rule's."""
-        about = ": its own, or one beside when"
-        around = before or scope.measure
-        found: Measure | None = _taken(fields, "measure", self.measures.whole, around, scope, about)
+        found = fields.read("measure", self.measures.whole, before or scope.measure)
+        _lacking(fields, scope, found, "measure", ": its own, or one beside when")
         if found is not None:
             self._allowed(found, fields.node, scope)
         return found
@@ -216,15 +214,10 @@ def _inside(fields: Fields, key: str) -> Fields:
     return Fields(fields.entry(key), f'"{key}"')
 
 
-def _taken(
-    fields: Fields, key: str, reader: Callable[[Node], _T], before: _D | None, scope: Scope, why: str
-) -> _T | _D | None:
-    """The value of the key, or that from around; that there is neither is a problem."""
-    if key in fields:
-        return fields.read(key, reader, None)
-    if before is None and not scope.broken:
-        return fields.need(key, reader, why)
-    return before
+def _lacking(fields: Fields, scope: Scope, value: object, key: str, why: str) -> None:
+    """Says that a value stands neither here nor around, unless what stands around is wrong already."""
+    if value is None and key not in fields and not scope.broken:
+        fields.node.note(f'{fields.what} needs "{key}"{why}')
 
 
 def _statistic(fields: Fields) -> tuple[Statistic, Comparison]:

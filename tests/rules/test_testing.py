@@ -105,7 +105,7 @@ def test_json_tells_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -
         ("navigation.lidar_faults: 0", "navigation.lidar: 0", '7:10: unknown metric "navigation.lidar"'),
         ("signal: pending", "signal: waiting", "11:49: must be one of inactive, pending, firing, "),
         ("at: 16m", "at: later", '11:10: must be a duration such as 90s, 15m, 6h or 7d, not "later"'),
-        (", value: 33%", "", "14:5: expects nothing; give signal, value or since"),
+        (", value: 33%", "", "14:5: expects nothing; give signal, value, since or suppressed_by"),
         ("crash_at", "crush_at", '9:3: unknown key "crush_at"; did you mean "crash_at"?'),
     ],
 )
