@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rules.recording import Header, RecordingError, Writer, metrics, read_batches, read_header
+from rules.recording import (
+    Header,
+    Recording,
+    RecordingError,
+    Writer,
+    metrics,
+    read_batches,
+    read_header,
+)
 from rules.roster import Robot, Roster
 
 ROBOTS = (Robot("r1", {"site": "It's 展馆", "floors": 3.0}), Robot("r2"))
@@ -108,3 +116,66 @@ def test_rows_that_do_not_fit_are_refused(tmp_path: Path) -> None:
             )
         with pytest.raises(RecordingError, match=r"'network\.disconnects' was not announced"):
             writer.write(rows(["r1"], [1], [1], [1]))
+
+
+def test_portions_outlive_their_reading(tmp_path: Path) -> None:
+    """What was read stays as it was, also when the file is closed and memory is used again."""
+    path, count = tmp_path / "long.parquet", 300_000
+    with Writer(path, counters=["network.disconnects"], gauges=["network.rtt_ms"]) as writer:
+        writer.write(
+            rows(["r1"] * count, list(range(count)), list(range(1_000, 1_000 + count)), [*range(count)])
+        )
+        writer.finish(HEADER)
+    portions = list(Recording(path).portions(Roster(ROBOTS)))
+    _scribbled = [np.full(100_000, -1.0) for _ in range(20)]
+    drops = np.concatenate([portion.values["network.disconnects"] for portion in portions])
+    committed = np.concatenate([portion.committed_at for portion in portions])
+    assert np.array_equal(drops, np.arange(count))
+    assert np.array_equal(committed, np.arange(count) + 1_000)
+
+
+@pytest.mark.parametrize("size", [1, 2, 1_000])
+def test_portions_number_robots_and_epochs(recording: Path, size: int) -> None:
+    """Every row has its robot's row in the roster and its epoch's place; a commit may be in two portions."""
+    portions = list(Recording(recording).portions(Roster(ROBOTS[::-1]), ["asr.up"], rows=size))
+    assert [row for portion in portions for row in portion.robot.tolist()] == [1, 1, 0, 1, 0]
+    assert {portion.epochs[code] for portion in portions for code in portion.epoch} == {"e"}
+    assert [at for portion in portions for at in portion.committed_at.tolist()] == [100, 200, 200, 300, 300]
+    assert all(list(portion.values) == ["asr.up"] and len(portion) <= size for portion in portions)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("SELECT * REPLACE (CASE WHEN seq = 2 THEN NULL ELSE t END AS t)", "row 2: column 't' has no value"),
+        (
+            "SELECT * REPLACE (CASE WHEN seq = 3 THEN 'r9' ELSE robot END AS robot)",
+            "row 4: robot 'r9' is not",
+        ),
+        (
+            "SELECT * REPLACE (CASE WHEN seq = 3 THEN NULL ELSE robot END AS robot)",
+            "row 4: column 'robot' has",
+        ),
+        ("SELECT * REPLACE (seq::VARCHAR AS seq)", "column 'seq' is VARCHAR, not BIGINT"),
+        ("SELECT * REPLACE ('x' AS \"asr.up\")", "column 'asr.up' is VARCHAR, not BIGINT or"),
+        ("SELECT * EXCLUDE (epoch)", "not a recording: no column 'epoch'"),
+        ("SELECT * REPLACE (1000 - committed_at AS committed_at)", "row 2: out of order; rows go by"),
+        ("SELECT * REPLACE (-seq AS seq, 7::BIGINT AS committed_at, 'r1' AS robot)", "row 2: out of order"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 1_000])
+def test_rows_that_no_collector_wrote(recording: Path, change: str, message: str, size: int) -> None:
+    """Told by file, row and column, whatever is read at once."""
+    broken = recording.with_name("broken.parquet")
+    duckdb.execute(f"COPY ({change} FROM read_parquet('{recording}')) TO '{broken}' (FORMAT parquet)")
+    with pytest.raises(RecordingError) as caught:
+        list(read_batches(broken, Roster(ROBOTS), rows=size))
+    assert str(caught.value).startswith(f"{broken}: {message}")
+
+
+def test_a_robot_stands_once_in_the_header(tmp_path: Path) -> None:
+    """A header that names a robot twice is damaged."""
+    with Writer(tmp_path / "twice.parquet", counters=[], gauges=[]) as writer:
+        writer.finish(Header((), (Robot("r1"), Robot("r1"))))
+    with pytest.raises(RecordingError, match="a robot stands in it twice"):
+        read_header(tmp_path / "twice.parquet")
