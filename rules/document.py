@@ -196,7 +196,7 @@ def one_or_more(node: Node, reader: Callable[[Node], _T], what: str) -> tuple[_T
     if not found:
         raise node.refused(f"needs at least one {what}")
     if len(set(found)) < len(found):
-        raise node.refused(f"a {what} stands twice")
+        raise node.refused(f"the same {what} stands twice")
     return tuple(found)
 
 

@@ -222,6 +222,8 @@ def _lacking(fields: Fields, scope: Scope, value: object, key: str, why: str) ->
 
 def _statistic(fields: Fields) -> tuple[Statistic, Comparison]:
     found = [statistic for statistic in STATISTICS if statistic in fields]
+    if not found and not fields.sound:
+        raise Refused
     if len(found) != 1:
         wrong = "has both" if found else "needs one of"
         raise fields.node.refused(f'"peers" {wrong} robust_z and percentile, such as robust_z: below -2.5')
