@@ -141,9 +141,9 @@ class Fields:
         known = tuple(known)
         for key, value in self.node.entries.values():
             if key.text not in known and shown(value) == "nothing":
-                key.note(f'unknown key "{key.text}"; a text with a comma or colon in it needs quotes')
+                key.note(f"unknown key {shown(key)}; a text with a comma or colon in it needs quotes")
             elif key.text not in known:
-                key.note(f'unknown key "{key.text}"{hint(key.text, known)}')
+                key.note(f"unknown key {shown(key)}{hint(key.text, known)}")
 
     def read(self, key: str, reader: Callable[[Node], _T], default: _D) -> _T | _D:
         """The value as `reader` understands it; the default where it is not given, or wrong."""
@@ -300,7 +300,7 @@ def _entries(
         elif key.plain and key.text == "<<":
             key.note("merge keys (<<) are not allowed; write the keys again")
         elif key.text in seen:
-            key.note(f'key "{key.text}" stands twice; the first is in line {seen[key.text].line}')
+            key.note(f"key {shown(key)} stands twice; the first is in line {seen[key.text].line}")
         else:
             seen[key.text] = key
             yield key.text, (key, _node(source, value))

@@ -26,7 +26,7 @@ KINDS = (*ENTITIES, "rule")
 REASONS = ("storm", "flapping", "silence", "nothing")
 EXPECT_KEYS = ("at", "alert", *KINDS, "signal", "value", "since", "suppressed_by")
 SILENCE_KEYS = ("from", "to", "alert", *ENTITIES)
-_NUMBER = re.compile(r"(-?\d{1,20}(?:\.\d{1,20})?)(%?)")
+_NUMBER = re.compile(r"(-?\d{1,20}(?:\.\d{1,20})?)(%?)", re.ASCII)
 Alert = tuple[str, Entity]  # rule and entity
 
 

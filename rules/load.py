@@ -314,7 +314,7 @@ def _known_interval(known: tuple[str, ...]) -> Callable[[Node], str]:
     def read(node: Node) -> str:
         name = values.text(node)
         if name not in known:
-            raise node.refused(f'unknown time interval "{name}"{hint(name, known)}')
+            raise node.refused(f"unknown time interval {shown(node)}{hint(name, known)}")
         return name
 
     return read
@@ -356,8 +356,9 @@ def _labels(language: _Language, node: Node) -> _Labels:
     subsystem = fields.need("subsystem", known, ", such as subsystem: navigation")
     others = [key for key in fields.node.entries if key not in ("severity", "subsystem")]
     for key in others:
+        word, _ = fields.node.entries[key]
         if not _LABEL.fullmatch(key):
-            fields.node.entries[key][0].note(f'"{key}" is no label; use lower-case letters, digits and _')
+            word.note(f"{shown(word)} is no label; use lower-case letters, digits and _")
     if not severity or not subsystem:
         raise Refused
     return _Labels(severity, subsystem, {key: fields.read(key, values.text, "") for key in others})

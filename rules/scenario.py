@@ -61,7 +61,7 @@ TEST_KEYS = (
     "expect",
     "crash_at",
 )
-_NUMBER = re.compile(r"-?\d{1,20}(?:\.\d{1,20})?")
+_NUMBER = re.compile(r"-?\d{1,20}(?:\.\d{1,20})?", re.ASCII)
 _TEXTS = ("name", "site", "customer")  # attributes that are no numbers, whatever they look like
 
 

@@ -7,10 +7,10 @@ from itertools import accumulate, pairwise
 from rules import values
 from rules.document import Node, shown
 
-MAX_VALUES = 2_000_000  # of a file
+MAX_VALUES = 1_000_000  # of a file
 Values = tuple[float | None, ...]
 _NUMBER = r"-?\d{1,20}(?:\.\d{1,20})?"
-_STEPS = re.compile(rf"(_|{_NUMBER})(?:([+-]\d{{1,20}}(?:\.\d{{1,20}})?))?(?:x(\d{{1,7}}))?")
+_STEPS = re.compile(rf"(_|{_NUMBER})(?:([+-]\d{{1,20}}(?:\.\d{{1,20}})?))?(?:x(\d{{1,7}}))?", re.ASCII)
 
 
 class Series:

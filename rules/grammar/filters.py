@@ -22,7 +22,7 @@ def attribute(node: Node) -> str:
     """An attribute that robots can share."""
     name = values.text(node)
     if misspelt(name):
-        raise node.refused(f'unknown attribute "{name}"{hint(name, ATTRIBUTES)}')
+        raise node.refused(f"unknown attribute {shown(node)}{hint(name, ATTRIBUTES)}")
     if name == DAYS_SINCE_INSTALL:
         raise node.refused(f"{DAYS_SINCE_INSTALL} changes every day; use another attribute")
     return name
@@ -35,7 +35,7 @@ def misspelt(name: str) -> bool:
 
 def _filter(key: Scalar, value: Node) -> Filter:
     if misspelt(key.text):
-        raise key.refused(f'unknown attribute "{key.text}"{hint(key.text, ATTRIBUTES)}')
+        raise key.refused(f"unknown attribute {shown(key)}{hint(key.text, ATTRIBUTES)}")
     if isinstance(value, Items):
         if not value.items:
             raise value.refused("needs at least one value")

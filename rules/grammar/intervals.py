@@ -10,7 +10,7 @@ from rules.rule import Minutes, TimeSpans
 
 WEEKDAYS = ("mo", "tu", "we", "th", "fr", "sa", "su")
 EVERY_DAY = tuple(range(7))
-_TIME = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)")
+_TIME = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)", re.ASCII)
 _DAY_MINUTES = 24 * 60
 Dates = tuple[str, str]
 

@@ -53,7 +53,7 @@ class Measures:
             metric.subsystem for metric in self.metrics.values() if metric.name == f"{metric.subsystem}.up"
         ]
         if source not in ("robot", *modules):
-            raise node.refused(f'unknown subsystem "{source}"{hint(source, ["robot", *modules])}')
+            raise node.refused(f"unknown subsystem {shown(node)}{hint(source, ['robot', *modules])}")
         return source
 
     def _nested(

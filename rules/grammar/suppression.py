@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rules import values
-from rules.document import Entries, Fields, Items, Node, Refused, Scalar, hint, one_or_more
+from rules.document import Entries, Fields, Items, Node, Refused, Scalar, hint, one_or_more, shown
 from rules.grammar.filters import attribute
 from rules.rule import SEVERITIES, Flapping, InhibitRule, Matcher, Storm
 
@@ -57,7 +57,7 @@ def known_subsystem(node: Node, known: Iterable[str]) -> str:
     """A subsystem of the catalogue. Raises `Refused`."""
     name = values.text(node)
     if name not in known:
-        raise node.refused(f'unknown subsystem "{name}"{hint(name, known)}')
+        raise node.refused(f"unknown subsystem {shown(node)}{hint(name, known)}")
     return name
 
 
