@@ -162,7 +162,7 @@ class _Seen:
             return "nothing: it was not evaluated yet"
         since = duration(signal.since - self.scenario.start_at) if signal.since else "the start"
         value = f", value {_number(signal.value)}" if isinstance(signal, Reading) else ""
-        by = " and ".join(self.suppressed_by(alert)) if signal.state in _OPEN else ""
+        by = " and ".join(self.suppressed_by(alert))
         return f"{signal.state} since {since}{value}" + (f", suppressed by {by}" if by else "")
 
 
@@ -185,13 +185,18 @@ def _fits(expected: ExpectedSignal, seen: _Seen) -> bool:
         return False
     value = signal.value if isinstance(signal, Reading) else None
     since = None if expected.since_ms is None else seen.scenario.start_at + expected.since_ms
-    by = () if expected.suppressed_by is None else (seen.suppressed_by(alert) or ("nothing",))
     return (
         (expected.signal is None or signal.state is expected.signal)
         and (expected.value is None or expected.value.fits(value))
         and (since is None or signal.since == since)
-        and (expected.suppressed_by is None or (signal.state in _OPEN and expected.suppressed_by in by))
+        and (expected.suppressed_by is None or _suppressed(expected.suppressed_by, seen, alert, signal.state))
     )
+
+
+def _suppressed(expected: str, seen: _Seen, alert: Alert, state: State) -> bool:
+    """One that flaps may be at rest just now; what else suppresses, suppresses an alert that fires."""
+    by = seen.suppressed_by(alert) or ("nothing",)
+    return expected in by and (state in _OPEN or expected == "flapping")
 
 
 def _alert_failures(expected: ExpectedAlerts, seen: _Seen) -> Iterator[Failure]:
