@@ -20,3 +20,18 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.robot)
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Samples of many commits, in order of commit; all columns of one length; times in ms UTC."""
+
+    committed_at: NDArray[np.int64]
+    robot: NDArray[np.int32]  # the robot's row in the roster
+    epoch: NDArray[np.int32]  # a place in `epochs`
+    epochs: Sequence[str]
+    t: NDArray[np.int64]  # event time
+    values: Mapping[str, NDArray[np.float64]]  # by metric; NaN: not in that sample
+
+    def __len__(self) -> int:
+        return len(self.robot)

@@ -44,6 +44,25 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class By:
+    """What suppresses an alert: another alert, a storm of its rule, or its own flapping."""
+
+    reason: str  # "inhibited", "storm" or "flapping"
+    rule: str
+    entity: Entity
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """From this evaluation on an alert that fires is suppressed, by something else, or (None) no more."""
+
+    at: int
+    rule: str
+    entity: Entity
+    by: By | None
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What a signal that is not at rest looked like at its last evaluation."""
 
@@ -66,6 +85,7 @@ class Evaluation:
     events: tuple[Event, ...]
     readings: tuple[Reading, ...]  # of every pending, firing or recovering signal of the group
     errors: tuple[tuple[str, str], ...]  # (rule, message): its signals stay as they were
+    suppressions: tuple[Suppression, ...] = ()  # come after the events
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +105,7 @@ class Snapshot:
 
     watermarks: Mapping[str, int] = field(default_factory=dict)  # by group: the last time evaluated
     signals: Mapping[SignalKey, Signal] = field(default_factory=dict)  # those at rest may be left out
+    turns: Mapping[SignalKey, tuple[int, ...]] = field(
+        default_factory=dict
+    )  # when it lately fired or resolved
+    suppressed: Mapping[SignalKey, By] = field(default_factory=dict)  # alerts that are, and by what

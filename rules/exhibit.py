@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rules.conditions import FALSE, TRUE, UNKNOWN
 from rules.evaluation import Evidence
-from rules.rule import AllOf, AnyOf, Compare, Condition, Leaf, Not, Silent, metrics_of
+from rules.rule import AllOf, AnyOf, Compare, Condition, Leaf, Not, Silent, metrics_of, over_of
 
 _HOLDS: dict[int, bool | None] = {FALSE: False, UNKNOWN: None, TRUE: True}
 
@@ -46,20 +46,20 @@ def exhibits(condition: Condition) -> list[Exhibit]:
 
 
 def _exhibit(leaf: Leaf, wanted: bool) -> Exhibit:
-    match leaf:
-        case Silent(_, over):
-            return Exhibit(leaf, wanted, str(leaf), leaf.metrics, "at least", (over / 1_000,), over, "s")
-        case Compare(measure, comparison):
-            return Exhibit(
-                leaf,
-                wanted,
-                str(measure),
-                metrics_of(leaf),
-                comparison.operator,
-                comparison.thresholds,
-                measure.over_ms,
-                measure.unit,
-            )
+    if isinstance(leaf, Silent):
+        bounds = (leaf.over_ms / 1_000,)
+        return Exhibit(leaf, wanted, str(leaf), leaf.metrics, "at least", bounds, leaf.over_ms, "s")
+    measured = leaf.measure if isinstance(leaf, Compare) else leaf
+    return Exhibit(
+        leaf,
+        wanted,
+        str(measured),
+        metrics_of(leaf),
+        leaf.comparison.operator,
+        leaf.comparison.thresholds,
+        over_of(leaf),
+        measured.unit,
+    )
 
 
 def _leaves(condition: Condition, wanted: bool) -> Iterator[tuple[Leaf, bool]]:
@@ -69,5 +69,5 @@ def _leaves(condition: Condition, wanted: bool) -> Iterator[tuple[Leaf, bool]]:
                 yield from _leaves(inner, wanted)
         case Not(inner):
             yield from _leaves(inner, not wanted)
-        case Compare() | Silent():
+        case _:
             yield condition, wanted

@@ -1,275 +1,259 @@
-"""What the engine remembers of samples: the newest, windows over them, and when robots were heard.
+"""What the engine remembers of samples, moved on strip by strip.
 
-Batches wait until an evaluation (or their number) makes it worth taking them in; an evaluation at T takes in
-what is not later than T. So it does not matter how samples were cut into batches.
+Samples wait until an evaluation is due that sees them. Then the time since the last one is cut into strips
+(see `strip.py`): as long as nothing odd becomes visible, one strip may hold hundreds of evaluations, and they
+are all reckoned in one pass. How samples were cut into batches does not matter.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rules.batch import Batch
-from rules.rule import Compare, Gauge, Increase, Leaf, Ratio, RuleSet, Silent, leaves
+from rules.chain import Chain
+from rules.columns import NEVER, Columns, Flags, Floats, Reader, Rows, Times
+from rules.days import DayLevels
+from rules.gauges import GaugeRing
+from rules.needs import Needs
+from rules.rings import LevelRing
+from rules.roster import Roster
+from rules.rule import DAY_MS
 from rules.silence import Listening
-from rules.windows import (
-    NEVER,
-    CounterWindow,
-    Flags,
-    Floats,
-    GaugeWindow,
-    Latest,
-    Samples,
-    Times,
-    reach_of,
-    step_of,
-    widened,
-)
+from rules.strip import Strip
+from rules.zones import LocalDays
 
-ROBOT = "robot"
-_DAY_MS = 86_400_000
-_ENOUGH = 8_192  # samples that wait before they are taken in without an evaluation
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What rules need to be remembered; an interval is that of the rule's group."""
-
-    counters: dict[tuple[int, int], dict[str, int]]  # (interval, over) -> counter -> column
-    gauges: dict[tuple[int, int, str], dict[str, int]]  # (interval, over, reduce) -> gauge -> column
-    sources: dict[str, tuple[str, ...]]  # what may be silent -> the gauge `up` it is heard by
-    lookback_ms: int
-
-    @classmethod
-    def of(cls, rules: RuleSet) -> "Needs":
-        """The needs of all rules together."""
-        needs = cls({}, {}, {ROBOT: ()}, _lookback(rules))
-        for interval, leaf in _leaves(rules):
-            match leaf:
-                case Silent(source):
-                    needs.sources[source] = leaf.metrics
-                case Compare(Gauge(metric, reduce, over)):
-                    columns = needs.gauges.setdefault((interval, over, reduce), {})
-                    columns.setdefault(metric, len(columns))
-                case Compare(Increase(over_ms=over) | Ratio(over_ms=over)):
-                    columns = needs.counters.setdefault((interval, over), {})
-                    for metric in leaf.measure.metrics:
-                        columns.setdefault(metric, len(columns))
-        return needs
+MAX_TICKS: Final = 360  # evaluations in one pass, as long as
+MAX_CELLS: Final = 2_000_000  # evaluations times robots are not more than this
 
 
 class History:
-    """The samples of the fleet, as far as rules need them; arrays are as long as the roster."""
+    """The fleet's past, as far as rules need it; arrays have room for more robots than there are."""
 
-    def __init__(self, needs: Needs, robots: int) -> None:
-        self._robots = robots
-        self._capacity = capacity = max(robots, 16)
-        self._needs = needs
-        self._counters = _numbered(metric for columns in needs.counters.values() for metric in columns)
-        self._gauges = _numbered(metric for columns in needs.gauges.values() for metric in columns)
-        self._latest = Latest(len(self._counters), len(self._gauges), capacity)
-        self._counter_windows = {
-            (interval, over): CounterWindow(
-                step_of(interval, over), over, [self._counters[metric] for metric in columns], capacity
-            )
-            for (interval, over), columns in needs.counters.items()
-        }
-        self._gauge_windows = {
-            (interval, over, reduce): GaugeWindow(
-                step_of(interval, over), over, reduce, [self._gauges[metric] for metric in columns], capacity
-            )
-            for (interval, over, reduce), columns in needs.gauges.items()
-            if reduce != "last"
-        }
-        self._sources = _numbered(needs.sources)
-        self._heard = np.full((len(self._sources), capacity), NEVER)
-        self._silences: Floats | None = None
-        self._waiting: list[Batch] = []
-        self._waiting_samples = 0
-        self._patience = _ENOUGH
-        self._early: Samples | None = None  # came before an evaluation that they are too late for
-        self._epochs: dict[str, int] = {}
-        self._increases: dict[tuple[int, int], tuple[Floats, Flags]] = {}  # of this evaluation
-        self._reduced: dict[tuple[int, int, str], Floats] = {}
+    def __init__(self, needs: Needs, roster: Roster, intervals_ms: Sequence[int], delay_ms: int) -> None:
+        self.needs = needs
+        self.reader = Reader(tuple(needs.counters), tuple(needs.gauges), delay_ms)
         self.listening = Listening()
+        self.sources = {source: place for place, source in enumerate(needs.sources)}
+        self._intervals = sorted(set(intervals_ms)) or [60_000]
+        self.robots = len(roster)
+        self.capacity = max(self.robots, 16)
+        self._length = self.longest_strip_ms(self.capacity)
+        self.chain = Chain(len(needs.counters), self.capacity)
+        self.rings = {
+            step: LevelRing(step, length + self._length, self._numbers(counters), self.capacity)
+            for step, (length, counters) in needs.rings.items()
+        }
+        self.windows = {
+            window: GaugeRing(window.interval_ms, window.over_ms, window.reduce, self.capacity)
+            for window in needs.windows
+            if window.reduce != "last"
+        }
+        self.heard: Times = np.full((len(self.sources), self.capacity), NEVER)
+        self.gauges: Floats = np.full((len(needs.gauges), self.capacity), np.nan)  # newest values
+        self.gauges_at: Times = np.full((len(needs.gauges), self.capacity), NEVER)
+        self.zones, self._zone_rows = LocalDays(roster), _of_each_zone(roster)
+        self.days: DayLevels | None = None
+        if needs.days:
+            self.days = DayLevels(self._numbers(needs.day_counters), needs.days, self.zones, self.capacity)
+        self._waiting: list[Columns] = []
+        self._fresh: Strip | None = None  # whose gauges are not in their windows yet
+        self.until = NEVER  # the end of the last strip
 
-    def widen(self, robots: int) -> None:
-        """Makes room for a roster that has grown."""
-        self._robots = robots
-        if robots <= self._capacity:
+    def enrol(self, roster: Roster) -> None:
+        """Takes a roster that has grown, or whose attributes changed."""
+        self.robots = len(roster)
+        self.zones, self._zone_rows = LocalDays(roster), _of_each_zone(roster)
+        if self.days is not None:
+            self.days.zones = self.zones
+        if self.robots <= self.capacity:
             return
-        self._capacity = capacity = robots + robots // 2
-        for window in self._windows():
-            window.widen(capacity)
-        self._latest.widen(capacity)
-        self._heard = widened(self._heard, capacity, 1, NEVER)
+        self.capacity = capacity = self.robots + self.robots // 2
+        for part in (self.chain, *self.windows.values(), *self._levels()):
+            part.widen(capacity)
+        more = ((0, 0), (0, capacity - self.heard.shape[1]))
+        self.heard = np.pad(self.heard, more, constant_values=NEVER)
+        self.gauges = np.pad(self.gauges, more, constant_values=np.nan)
+        self.gauges_at = np.pad(self.gauges_at, more, constant_values=NEVER)
 
-    def add(self, batch: Batch, settled: int) -> None:
-        """Takes a batch; every evaluation not later than `settled` is over."""
-        if len(batch) and not 0 <= int(batch.robot.min()) <= int(batch.robot.max()) < self._robots:
-            raise ValueError(f"the batch of {batch.committed_at} has a robot that is not in the roster")
-        self._waiting.append(batch)
-        self._waiting_samples += len(batch)
-        if self._waiting_samples > self._patience:
-            self.take_in(settled)
-            self._patience = _ENOUGH + 2 * (len(self._early) if self._early else 0)
+    def longest_strip_ms(self, robots: int) -> int:
+        """How long a strip may be: the larger the fleet, the shorter."""
+        return self._intervals[0] * int(np.clip(MAX_CELLS // max(robots, 1), 1, MAX_TICKS))
 
-    def take_in(self, until: int) -> None:
-        """Takes in what waits and is not later than `until`; no evaluation may be earlier from now on."""
-        self._silences = None
-        self._increases.clear()
-        self._reduced.clear()
-        for window in self._windows():
-            window.advance(until)
-        samples = self._arrived()
-        if samples is None:
-            return
-        due = int(np.searchsorted(samples.t, until, side="right"))
-        self._early = samples.where(slice(due, None)) if due < len(samples) else None
-        samples = samples.where(slice(due))
+    def add(self, samples: Columns) -> None:
+        """Takes samples; they wait until they are visible."""
+        if len(samples) and not 0 <= int(samples.row.min()) <= int(samples.row.max()) < self.robots:
+            at = int(samples.committed[0])
+            raise ValueError(f"the batch of {at} has a robot that is not in the roster")
         if len(samples):
-            self._latest.take(samples)
-            for window in self._windows():
-                window.take(samples)
+            self._waiting.append(samples)
 
-    def revision(self, interval_ms: int, leaf: Leaf) -> tuple[int, int] | None:
-        """Equal for two evaluations that find the same numbers; None where these change with time alone."""
-        match leaf:
-            case Compare(Increase(over_ms=over) | Ratio(over_ms=over)):
-                key = (interval_ms, over)
-                self._windowed(key)
-                return self._counter_windows[key].revision, self._robots
-        return None
+    def begin(self, at: int) -> None:
+        """No evaluation comes at that time or before it."""
+        if self.until == NEVER:
+            self.until = at
+            for ring in self.rings.values():
+                ring.begin(at)
 
-    def increases(self, interval_ms: int, over_ms: int, counters: Sequence[str]) -> tuple[Floats, Flags]:
-        """The summed increase of those that a robot has, NaN if it has none; and whose window is covered."""
-        key = (interval_ms, over_ms)
-        increases, covered = self._windowed(key)
-        columns = self._needs.counters[key]
-        if len(counters) == 1:
-            row = columns[counters[0]]
-            return increases[row, : self._robots], covered[row, : self._robots]
-        rows = [columns[counter] for counter in counters]
-        parts = increases[rows, : self._robots]
-        known = ~np.isnan(parts)
-        total = np.where(known.any(axis=0), np.where(known, parts, 0).sum(axis=0), np.nan)
-        complete: Flags = np.all(covered[rows, : self._robots] | ~known, axis=0)
-        return total, complete
+    def last_grid(self, at: int) -> int:
+        """The last time, not later than that, at which some group is evaluated."""
+        return max(at // interval * interval for interval in self._intervals)
 
-    def _windowed(self, key: tuple[int, int]) -> tuple[Floats, Flags]:
-        if key not in self._increases:
-            self._increases[key] = self._counter_windows[key].increases(self._latest)
-        return self._increases[key]
+    def strips(self, until: int) -> Iterator[Strip]:
+        """Moves on to that time, strip by strip; a strip may be looked at until the next one is asked for."""
+        while self.until < until:
+            samples = self._arrived(until)
+            end = self._cut(samples, until)
+            visible = samples.visible <= end
+            if not visible.all():
+                self._waiting.insert(0, samples.where(~visible))
+                samples = samples.where(visible)
+            yield self._take(samples, end)
 
-    def gauge(self, interval_ms: int, gauge: Gauge, at: int) -> Floats:
-        """The reduced gauge of each robot, NaN where no value is in the window."""
-        key = (interval_ms, gauge.over_ms, gauge.reduce)
-        if gauge.reduce == "last":
-            row = self._gauges[gauge.metric]
-            step = step_of(interval_ms, gauge.over_ms)
-            begin = (at - gauge.over_ms) // step * step
-            values = self._latest.gauges[row, : self._robots]
-            return np.where(self._latest.gauges_at[row, : self._robots] > begin, values, np.nan)
-        if key not in self._reduced:
-            self._reduced[key] = self._gauge_windows[key].reduced()
-        return self._reduced[key][self._needs.gauges[key][gauge.metric], : self._robots]
+    def windowed(self, strip: Strip) -> None:
+        """Takes the gauges of a strip into their windows, once."""
+        if strip is not self._fresh:
+            return
+        self._fresh = None
+        samples = strip.samples
+        for window, ring in self.windows.items():
+            values = samples.gauges[self.needs.gauges[window.metric]]
+            ring.take(strip.until, samples.row, samples.t, values)
 
-    def silence(self, source: str, at: int) -> Floats:
-        """For how long each robot, or its subsystem, has not been heard, in ms of listening.
+    def _levels(self) -> Iterator[LevelRing | DayLevels]:
+        yield from self.rings.values()
+        if self.days is not None:
+            yield self.days
 
-        NaN where it was never heard, or so long ago that the engine would not know after a restart. A
-        subsystem is silent only while its robot is heard: else it is the robot that is silent.
-        """
-        if self._silences is None:
-            self._silences = self._all_silences(at)
-        return self._silences[self._sources[source], : self._robots]
+    def _numbers(self, counters: dict[str, None]) -> list[int]:
+        return [self.needs.counters[counter] for counter in counters]
 
-    def _all_silences(self, at: int) -> Floats:
-        """[source, robot]; the robot itself is the first source."""
-        heard = self.listening.total(self._heard)
-        until = np.minimum(heard[0], self.listening.total(np.array([at])))
-        silent = np.maximum(until - heard, 0)
-        silent[0] = np.maximum(self.listening.total(np.array([at])) - heard[0], 0)
-        return np.where(self._heard > at - self._needs.lookback_ms, silent, np.nan)
+    def _arrived(self, until: int) -> Columns:
+        """What becomes visible by then; the rest goes on waiting."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return _nothing(len(self.needs.counters), len(self.needs.gauges))
+        samples = Columns.joined(waiting)
+        due = samples.visible <= until
+        if due.all():
+            return samples
+        self._waiting.append(samples.where(~due))
+        return samples.where(due)
 
-    def _windows(self) -> Iterator[CounterWindow | GaugeWindow]:
-        yield from self._counter_windows.values()
-        yield from self._gauge_windows.values()
+    def _next_grid(self, after: int) -> int:
+        """The next time at which some group is evaluated."""
+        return min(after // interval * interval + interval for interval in self._intervals)
 
-    def _arrived(self) -> Samples | None:
-        """Everything that waits, in order of time."""
-        batches, self._waiting, self._waiting_samples = self._waiting, [], 0
-        new = [self._samples(batches)] if batches else []
-        parts = [self._early, *new] if self._early is not None else new
-        if not parts:
-            return None
-        joined = parts[0] if len(parts) == 1 else _concatenated(parts)
-        return joined.where(np.argsort(joined.t, kind="stable"))
+    def _cut(self, samples: Columns, until: int) -> int:
+        """The end of the next strip: an evaluation's time."""
+        first = self._next_grid(self.until)
+        end = min(until, self.until + min(self._length, self.longest_strip_ms(self.robots)))
+        if self.days is not None:
+            end = min(end, self._midnight(first) - 1)
+        odd = samples.visible <= end
+        if odd.any():
+            odd &= self._is_odd(samples)
+        if odd.any():
+            end = min(end, int(samples.visible[odd].min()) - 1)
+        return max(first, self.last_grid(end))
 
-    def _samples(self, batches: Sequence[Batch]) -> Samples:
-        sizes = [len(batch) for batch in batches]
-        row = np.concatenate([batch.robot for batch in batches]).astype(np.intp)
-        committed = np.repeat(np.array([batch.committed_at for batch in batches], dtype=np.int64), sizes)
-        self._hear(batches, row, committed)
-        t = np.minimum(np.concatenate([batch.t for batch in batches]), committed)
-        codes = (self._epoch(epoch) for batch in batches for epoch in batch.epoch)
-        epoch = np.fromiter(codes, dtype=np.int32, count=len(row))
-        counters, gauges = (self._matrix(batches, metrics) for metrics in (self._counters, self._gauges))
-        return Samples(row, t, epoch, counters, gauges)
+    def _is_odd(self, samples: Columns) -> Flags:
+        """What changes the past, or comes later than a window is long, or than its day."""
+        odd = self.chain.odd(samples)
+        lateness = samples.visible - samples.t
+        odd |= lateness > self.needs.shortest_ms
+        late = np.flatnonzero(lateness > 0)
+        if self.days is not None and late.size:
+            rows = samples.row[late]
+            day = self.zones.day_of(samples.t[late], rows)
+            odd[late] |= day != self.zones.day_of(samples.visible[late], rows)
+        return odd
 
-    def _hear(self, batches: Sequence[Batch], row: NDArray[np.intp], committed: Times) -> None:
-        self._heard[0, row] = committed
-        for source, (up, *_) in list(self._needs.sources.items())[1:]:
-            heard = _column(batches, up) == 1
-            self._heard[self._sources[source], row[heard]] = committed[heard]
+    def _midnight(self, after: int) -> int:
+        """The first local midnight after a time, of any robot."""
+        rows = self._zone_rows
+        at = np.full(len(rows), after)
+        return int(self.zones.midnight(self.zones.day_of(at, rows) + 1, rows).min(initial=after + DAY_MS))
 
-    def _epoch(self, epoch: str) -> int:
-        return self._epochs.setdefault(epoch, len(self._epochs))
+    def _take(self, samples: Columns, end: int) -> Strip:
+        """Everything but the gauges' windows, to the end of the strip."""
+        if self._fresh is not None:
+            self.windowed(self._fresh)
+        since, self.until = self.until, end
+        shifts, olds = self.chain.settle(samples)
+        single = self._next_grid(since) == end
+        strip = Strip(samples, olds, self.chain, since, end, single=single)
+        strip.keep(self.heard, self.gauges, self.gauges_at)
+        if self.days is not None:
+            self.days.begin(samples)
+        for shift in shifts:
+            for levels in self._levels():
+                levels.shift(shift)
+        self._move_rings(strip, since)
+        if self.days is not None:
+            self.days.take(strip, self.chain)
+        self._hear(samples)
+        self._fresh = strip
+        return strip
 
-    def _matrix(self, batches: Sequence[Batch], metrics: Iterable[str]) -> Floats:
-        columns = [_column(batches, metric) for metric in metrics]
-        rows = sum(map(len, batches))
-        return np.stack(columns, axis=1) if columns else np.empty((rows, 0))
+    def _move_rings(self, strip: Strip, since: int) -> None:
+        """Chain and rings."""
+        if not strip.single:
+            for ring in self.rings.values():
+                self._put_rows(ring, strip)
+        rows, place = strip.last()
+        self.chain.advance(rows, strip.samples.t[place], strip.samples.counters[:, place])
+        for ring in self.rings.values():
+            if strip.single and (due := ring.due(strip.until)):
+                for counter in ring.counters.tolist():
+                    ring.put(counter, due, self.chain.level[counter])
+            ring.moved(strip.until)
+            self._fill_late(ring, strip, since)
+
+    def _put_rows(self, ring: LevelRing, strip: Strip) -> None:
+        due = ring.due(strip.until)
+        if not due:
+            return
+        steps = -(-strip.samples.t // ring.step_ms)
+        newest = strip.newest(steps - due.start, len(due))
+        for counter in ring.counters.tolist():
+            ring.put(counter, due, strip.level(counter, newest.place, slice(None)))
+
+    def _fill_late(self, ring: LevelRing, strip: Strip, since: int) -> None:
+        """Samples of times whose rows were there before they came."""
+        samples, offset = strip.samples, self.chain.offset
+        late = np.flatnonzero(strip.current & (samples.t <= since))
+        if late.size:
+            rows = samples.row[late]
+            levels = samples.counters[np.ix_(ring.counters, late)] + offset[np.ix_(ring.counters, rows)]
+            ring.late(rows, samples.t[late], np.where(np.isnan(levels), -np.inf, levels))
+        for old in strip.olds:
+            ring.late_old(old)
+
+    def _hear(self, samples: Columns) -> None:
+        np.maximum.at(self.heard[0], samples.row, samples.committed)
+        for source, up in list(self.needs.sources.items())[1:]:
+            heard = samples.gauges[self.needs.gauges[str(up)]] == 1
+            np.maximum.at(self.heard[self.sources[source]], samples.row[heard], samples.committed[heard])
+        for window in self.needs.windows:
+            if window.reduce == "last":
+                self._renew(self.needs.gauges[window.metric], samples)
+
+    def _renew(self, gauge: int, samples: Columns) -> None:
+        """A gauge's newest value."""
+        at, values = self.gauges_at[gauge], samples.gauges[gauge]
+        known = np.flatnonzero(~np.isnan(values))
+        np.maximum.at(at, samples.row[known], samples.t[known])
+        newest = known[samples.t[known] == at[samples.row[known]]]
+        self.gauges[gauge, samples.row[newest]] = values[newest]
 
 
-def _column(batches: Sequence[Batch], metric: str) -> Floats:
-    parts = [batch.values.get(metric) for batch in batches]
-    filled = (
-        np.full(len(batch), np.nan) if part is None else part
-        for part, batch in zip(parts, batches, strict=True)
-    )
-    return np.concatenate(list(filled))
+def _of_each_zone(roster: Roster) -> Rows:
+    """One robot of every time zone."""
+    rows = {str(robot.attributes.get("tz")): row for row, robot in enumerate(roster.robots)}
+    return np.fromiter(rows.values(), dtype=np.intp, count=len(rows))
 
 
-def _concatenated(parts: Sequence[Samples]) -> Samples:
-    return Samples(
-        np.concatenate([part.row for part in parts]),
-        np.concatenate([part.t for part in parts]),
-        np.concatenate([part.epoch for part in parts]),
-        np.concatenate([part.counters for part in parts]),
-        np.concatenate([part.gauges for part in parts]),
-    )
-
-
-def _numbered(metrics: Iterable[str]) -> dict[str, int]:
-    return {metric: number for number, metric in enumerate(dict.fromkeys(metrics))}
-
-
-def _leaves(rules: RuleSet) -> Iterator[tuple[int, Leaf]]:
-    for rule in rules.rules:
-        for condition in rule.conditions:
-            for leaf in leaves(condition):
-                yield rule.interval_ms, leaf
-
-
-def _lookback(rules: RuleSet) -> int:
-    """How far back samples matter: a window and its reach, and twice a silence; at least a day."""
-    needs = [_DAY_MS]
-    for interval, leaf in _leaves(rules):
-        if isinstance(leaf, Silent):
-            needs.append(2 * leaf.over_ms)
-        else:
-            over = leaf.measure.over_ms
-            needs.append(over + reach_of(over) + step_of(interval, over))
-    return max(needs)
+def _nothing(counters: int, gauges: int) -> Columns:
+    none = np.empty(0, dtype=np.int64)
+    rows, codes = none.astype(np.intp), none.astype(np.int32)
+    return Columns(rows, none, none, none, codes, np.empty((counters, 0)), np.empty((gauges, 0)))

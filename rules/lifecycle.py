@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rules import conditions
+from rules.conditions import FALSE, TRUE, UNKNOWN
 from rules.rule import MissingData
 
 
@@ -89,6 +89,9 @@ _MISSING: Final[dict[MissingData, Input]] = {
     "unknown": Input.UNKNOWN,
 }
 
+NEVER_ENDING: Final = int(np.iinfo(np.int64).max)
+AT_REST: Final = np.array([state in (State.INACTIVE, State.RESOLVED) for state in STATES])
+
 Codes = NDArray[np.int8]
 Times = NDArray[np.int64]
 Rows = NDArray[np.intp]
@@ -110,10 +113,9 @@ _QUIET: Final = (np.arange(len(STATES))[:, None, None] == _TABLE).all(axis=2)  #
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Signals that change: of which rule and robot, and what they are from now on."""
+    """Signals that change: which, and what they are from now on."""
 
-    rule: Rows
-    robot: Rows
+    signal: Rows
     before: Codes
     after: Codes
     since: Times
@@ -122,25 +124,29 @@ class Change:
 def meanings(missing_data: MissingData) -> Codes:
     """What each truth says to the signals of a rule."""
     meaning = np.empty(3, dtype=np.int8)
-    meaning[conditions.FALSE] = _INPUT[Input.FALSE]
-    meaning[conditions.TRUE] = _INPUT[Input.TRUE]
-    meaning[conditions.UNKNOWN] = _INPUT[_MISSING[missing_data]]
+    meaning[FALSE] = _INPUT[Input.FALSE]
+    meaning[TRUE] = _INPUT[Input.TRUE]
+    meaning[UNKNOWN] = _INPUT[_MISSING[missing_data]]
     return meaning
 
 
-def step(
-    state: Codes, since: Times, said: Codes, at: int, for_ms: Times, keep_firing_for_ms: Times
-) -> Change:
-    """Who changes, and how, where `said` is said to signals at time `at`.
-
-    `state`, `since` and `said` are [rule, robot], the durations [rule].
-    """
-    rule, robot = np.nonzero(~_QUIET[state, said])
-    old, began = state[rule, robot], since[rule, robot]
-    limit = np.where(LASTING[old], keep_firing_for_ms[rule], for_ms[rule])
+def step(state: Codes, since: Times, said: Codes, at: int, for_ms: Times, keep_ms: Times) -> Change:
+    """Which signals change, and how, where `said` is said to them at time `at`. All arrays are [signal]."""
+    signal = np.flatnonzero(~_QUIET[state, said])
+    old, began = state[signal], since[signal]
+    limit = np.where(LASTING[old], keep_ms[signal], for_ms[signal])
     lasted = np.where(_TIMED[old], at - began, 0) >= limit
-    new = _TABLE[old, said[rule, robot], lasted.astype(np.intp)]
+    new = _TABLE[old, said[signal], lasted.astype(np.intp)]
     changed = np.flatnonzero(new != old)
     goes_on = (old == CODE[State.PENDING]) & (new == CODE[State.FIRING])
     began = np.where(goes_on, began, at)
-    return Change(rule[changed], robot[changed], old[changed], new[changed], began[changed])
+    return Change(signal[changed], old[changed], new[changed], began[changed])
+
+
+def next_change(state: Codes, since: Times, for_ms: Times, keep_ms: Times) -> int:
+    """The first time at which a signal may change though nothing else is said to it than before."""
+    timed = _TIMED[state]
+    if not timed.any():
+        return NEVER_ENDING
+    limit = np.where(LASTING[state], keep_ms, for_ms)
+    return int((since + limit)[timed].min())

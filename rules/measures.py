@@ -1,37 +1,285 @@
-"""The measures of all robots, from the history."""
+"""The measures of robots, sites and customers, over all ticks of a block at once.
 
+A `View` is what a rule looks at: some robots, each for itself, or joined into sites or customers, whose
+counters are the sums of what is known of their robots. Numbers are [tick, entity].
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from rules.history import History
-from rules.rule import Gauge, Increase, Leaf, Ratio, Silent
-from rules.windows import Flags, Floats
+from rules.block import Block, begins
+from rules.columns import NEVER, Flags, Floats, Rows, Times
+from rules.needs import ROBOT, Window
+from rules.rule import (
+    DAY_MS,
+    WEEK_MS,
+    ActiveDays,
+    Fluctuation,
+    Gauge,
+    Increase,
+    Measure,
+    OwnPast,
+    Ratio,
+    Silent,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A number a robot, NaN where it is not known; and where the whole window is known (None: everywhere)."""
+    """A number an entity, NaN where not known; and where the whole window is known (None: everywhere)."""
 
     numbers: Floats
     covered: Flags | None = None
 
 
-def measure(leaf: Leaf, history: History, interval_ms: int, at: int) -> Measured:
-    """What a leaf compares: an increase, a fraction, a gauge, or seconds of silence."""
-    if isinstance(leaf, Silent):
-        return Measured(history.silence(leaf.source, at) / 1_000)
-    match leaf.measure:
+@dataclass(frozen=True)
+class View:
+    """Robots, and where among them each entity begins; without that, every robot is an entity."""
+
+    block: Block
+    robots: Rows | slice
+    starts: Rows | None = None
+
+    @cached_property
+    def at(self) -> Times:
+        """When the newest sample of each robot is of."""
+        return self.block.at(self.robots)
+
+    @cached_property
+    def since(self) -> Times:
+        """When the first sample of each robot is of."""
+        return self.block.since(self.robots)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The robots, one by one."""
+        rows: Rows = np.arange(self.block.history.robots)[self.robots]
+        return rows
+
+    def sums(self, numbers: Floats) -> Floats:
+        """By entity, of the last axis: the sum of what is known; NaN if nothing is."""
+        if self.starts is None:
+            return numbers
+        known = ~np.isnan(numbers)
+        summed = np.add.reduceat(np.where(known, numbers, 0), self.starts, axis=-1)
+        return np.where(np.logical_or.reduceat(known, self.starts, axis=-1), summed, np.nan)
+
+    def all(self, flags: Flags, counting: Flags) -> Flags:
+        """By entity, of the last axis: whether it is so of all that count."""
+        if self.starts is None:
+            return flags
+        found: Flags = np.logical_and.reduceat(flags | ~counting, self.starts, axis=-1)
+        return found
+
+    def any(self, flags: Flags) -> Flags:
+        """By entity, of the last axis: whether it is so of one of them."""
+        if self.starts is None:
+            return flags
+        found: Flags = np.logical_or.reduceat(flags, self.starts, axis=-1)
+        return found
+
+    def least(self, numbers: Floats) -> Floats:
+        """By entity, of the last axis: the least that is known."""
+        if self.starts is None:
+            return numbers
+        found: Floats = np.fmin.reduceat(numbers, self.starts, axis=-1)
+        return found
+
+
+def measure(measure: Measure | Silent, view: View, period: Times | None = None) -> Measured:
+    """What a leaf compares: an increase, a fraction, a gauge, days, or seconds of silence.
+
+    `period` ([tick, robot]) is when the active period began from which on silence counts.
+    """
+    match measure:
+        case Silent(source):
+            return Measured(view.least(silence(source, view, period)))
         case Increase(counters, over):
-            return Measured(*history.increases(interval_ms, over, counters))
+            return increases(counters, over, view)
         case Ratio() as ratio:
-            return _ratio(ratio, history, interval_ms)
+            return _ratio(ratio, view)
         case Gauge() as gauge:
-            return Measured(history.gauge(interval_ms, gauge, at))
+            return Measured(_gauge(gauge, view))
+        case ActiveDays() as active:
+            return _active_days(active, view)
+        case Fluctuation() as fluctuation:
+            return Measured(_fluctuation(fluctuation, view))
 
 
-def _ratio(ratio: Ratio, history: History, interval_ms: int) -> Measured:
-    of, covered = history.increases(interval_ms, ratio.over_ms, ratio.of)
-    to, also = history.increases(interval_ms, ratio.over_ms, ratio.to)
-    enough = to >= ratio.min_samples
-    return Measured(np.where(enough, of / np.where(enough, to, 1), np.nan), covered & also)
+def increases(counters: Sequence[str], over_ms: int, view: View) -> Measured:
+    """The increase of those counters, summed, that are known."""
+    block = view.block
+    step, rows = begins(block.ticks, block.interval_ms, over_ms)
+    begin = (rows * step)[:, None]
+    present = view.at > begin
+
+    def increase(counter: str) -> Floats:
+        then = block.level_then(counter, step, rows, view.robots)
+        return np.maximum(block.level(counter, view.robots) - then, 0)
+
+    numbers = _summed(counters, view, present, increase)
+    covered = (view.since[None, :] <= begin) & (view.at > _patience(block.ticks, over_ms))
+    return Measured(view.sums(numbers), view.all(covered, ~np.isnan(numbers)))
+
+
+def _summed(counters: Sequence[str], view: View, present: Flags, value: Callable[[str], Floats]) -> Floats:
+    """[tick, robot]: the sum over the counters that the newest sample has; NaN where there is none."""
+    total: Floats | None = None
+    anything: Flags | None = None
+    for counter in counters:
+        known = view.block.known(counter, view.robots)
+        has = present if known is None else present & known
+        part = value(counter)
+        total = np.where(has, part, 0) if total is None else total + np.where(has, part, 0)
+        anything = has if anything is None else anything | has
+    assert total is not None and anything is not None, "a sum has counters"  # noqa: S101, PT018 -- the loader's word
+    return np.where(anything, total, np.nan)
+
+
+def _patience(ticks: Times, over_ms: int) -> Times:
+    """What the newest sample must be later than for a window to be known to its end."""
+    return (ticks - over_ms // 4)[:, None]
+
+
+def _ratio(ratio: Ratio, view: View) -> Measured:
+    of = increases(ratio.of, ratio.over_ms, view)
+    to = increases(ratio.to, ratio.over_ms, view)
+    covered = None if of.covered is None or to.covered is None else of.covered & to.covered
+    return Measured(_fraction(of.numbers, to.numbers, ratio), covered)
+
+
+def _fraction(of: Floats, to: Floats, ratio: Ratio) -> Floats:
+    enough = to >= max(ratio.min_samples, 1)
+    return np.where(enough, of / np.where(enough, to, 1), np.nan)
+
+
+def _gauge(gauge: Gauge, view: View) -> Floats:
+    block = view.block
+    if gauge.reduce != "last":
+        window = Window(block.interval_ms, gauge.over_ms, gauge.reduce, gauge.metric)
+        return block.gauge(window, view.robots)
+    step, rows = begins(block.ticks, block.interval_ms, gauge.over_ms)
+    values, at = block.last_gauge(gauge.metric, view.robots)
+    return np.where(at > (rows * step)[:, None], values, np.nan)
+
+
+def silence(source: str, view: View, period: Times | None) -> Floats:
+    """[tick, robot]: seconds for which robot or subsystem was not heard, of time in which we listened.
+
+    NaN where it was never heard, or so long ago that nobody would know after a restart.
+    """
+    history, ticks = view.block.history, view.block.ticks[:, None]
+    heard = view.block.heard(source, view.robots)
+    known = heard > ticks - history.needs.lookback_ms
+    until = np.broadcast_to(ticks, heard.shape)
+    if source != ROBOT:
+        until = np.minimum(until, view.block.heard(ROBOT, view.robots))
+    begin = heard if period is None else np.maximum(heard, period)
+    silent = np.maximum(history.listening.total(until) - history.listening.total(np.maximum(begin, NEVER)), 0)
+    return np.where(known, silent / 1_000, np.nan)
+
+
+def _active_days(active: ActiveDays, view: View) -> Measured:
+    daily, inside, covered = _daily(active.of, active.days, view)
+    summed = view.sums(np.where(inside[:, None, :], daily[None], np.nan))  # [tick, day, entity]
+    days = (summed >= active.at_least).sum(axis=1).astype(np.float64)
+    known = ~np.isnan(summed).all(axis=1)
+    return Measured(np.where(known, days, np.nan), view.all(covered, inside))
+
+
+def _fluctuation(fluctuation: Fluctuation, view: View) -> Floats:
+    daily, inside, _ = _daily(fluctuation.of, fluctuation.days, view)
+    first = _first_day(fluctuation.days, view)
+    days = view.block.history.days
+    assert days is not None, "needs know of days"  # noqa: S101 -- a contract within this package
+    heard = days.heard(first, fluctuation.days, view.rows)
+    counting = heard[None] & inside[:, None, :]  # [tick, day, robot]
+    summed = view.sums(np.where(counting, daily[None], np.nan))
+    return variation(summed, -(-fluctuation.days // 2))
+
+
+def variation(daily: Floats, at_least: int) -> Floats:
+    """[tick, entity]: standard deviation by mean over the known days ([tick, day, entity]), oldest first."""
+    known = ~np.isnan(daily)
+    count = known.sum(axis=1)
+    safe = np.maximum(count, 1)
+    mean = _added(np.where(known, daily, 0)) / safe
+    away = np.where(known, daily - mean[:, None, :], 0)
+    deviation = np.sqrt(_added(away * away) / safe)
+    defined = (count >= max(at_least, 1)) & (mean != 0)
+    return np.where(defined, deviation / np.where(defined, mean, 1), np.nan)
+
+
+def _added(days: Floats) -> Floats:
+    """One day after another, so that the sum is the same however many ticks are reckoned at once."""
+    total: Floats = np.zeros_like(days[:, 0])
+    for day in range(days.shape[1]):
+        total = total + days[:, day]
+    return total
+
+
+def _first_day(days: int, view: View) -> Times:
+    """[robot]: the first of so many days before today. All ticks of a block are on one day."""
+    today = view.block.history.zones.day_of(np.full(len(view.rows), view.block.ticks[0]), view.rows)
+    return today - days
+
+
+def _daily(counters: Sequence[str], days: int, view: View) -> tuple[Floats, Flags, Flags]:
+    """Daily increases [day, robot]; whether they are known, and whether of all days: [tick, robot]."""
+    history, block = view.block.history, view.block
+    assert history.days is not None, "needs know of days"  # noqa: S101 -- a contract within this package
+    first = _first_day(days, view)
+    begin = history.zones.midnight(first, view.rows)
+    daily = np.zeros((days, len(view.rows)))
+    inside = np.zeros(view.at.shape, dtype=np.bool_)
+    for counter in counters:
+        known = block.known(counter, view.robots)
+        has = view.at > begin if known is None else (view.at > begin) & known
+        rises = np.maximum(history.days.increases(history.needs.counters[counter], first, days, view.rows), 0)
+        daily += np.where(has.any(axis=0), rises, 0)
+        inside |= has
+    covered = (view.since <= begin)[None, :] & (view.at > _patience(block.ticks, days * DAY_MS))
+    return daily, inside, covered
+
+
+def change(past: OwnPast, view: View) -> Floats:
+    """[tick, entity]: by how much the measure changed against the mean of the same window in past weeks."""
+    now = measure(past.measure, view)
+    total, count = np.zeros_like(now.numbers), np.zeros_like(now.numbers)
+    for week in range(past.weeks, 0, -1):
+        then = _past(past.measure, week, view)
+        known = ~np.isnan(then)
+        total += np.where(known, then, 0)
+        count += known
+    defined = (count >= -(-past.weeks // 2)) & (total != 0) & ~np.isnan(now.numbers)
+    if now.covered is not None:
+        defined &= now.covered
+    mean = total / np.maximum(count, 1)
+    return np.where(defined, now.numbers / np.where(defined, mean, 1) - 1, np.nan)
+
+
+def _past(measure: Measure, week: int, view: View) -> Floats:
+    match measure:
+        case Increase(counters, over):
+            return _past_increases(counters, over, week, view)
+        case Ratio() as ratio:
+            of = _past_increases(ratio.of, ratio.over_ms, week, view)
+            to = _past_increases(ratio.to, ratio.over_ms, week, view)
+            return _fraction(of, to, ratio)
+    raise ValueError(f"{measure} has no past")
+
+
+def _past_increases(counters: Sequence[str], over_ms: int, week: int, view: View) -> Floats:
+    block = view.block
+    step, rows = begins(block.ticks - week * WEEK_MS, block.interval_ms, over_ms)
+    ends = (block.ticks - week * WEEK_MS) // step
+    known = view.since[None, :] <= (rows * step)[:, None]
+
+    def increase(counter: str) -> Floats:
+        then = block.level_then(counter, step, rows, view.robots)
+        return np.maximum(block.level_then(counter, step, ends, view.robots) - then, 0)
+
+    return view.sums(_summed(counters, view, known, increase))

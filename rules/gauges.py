@@ -1,0 +1,96 @@
+"""Gauges in sliding windows: the least, the greatest, or the mean of each step's newest value."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from rules.columns import NEVER, Floats, Rows, Times
+from rules.rings import step_of
+
+
+class GaugeRing:
+    """One gauge in one window; rows are steps, step k being the time after (k - 1) * step up to k * step."""
+
+    def __init__(self, interval_ms: int, over_ms: int, reduce: str, robots: int) -> None:
+        self.over_ms = over_ms
+        self.step_ms = step_of(interval_ms, over_ms)
+        self.reduce = reduce
+        self._slots = -(-over_ms // self.step_ms) + 2
+        self._values = np.full((self._slots, robots), np.nan)
+        self._at = np.full(self._values.shape if reduce == "mean" else (0, robots), NEVER)
+        self._newest: int | None = None
+
+    def widen(self, robots: int) -> None:
+        """Makes room for more robots."""
+        more = robots - self._values.shape[1]
+        self._values = np.pad(self._values, ((0, 0), (0, more)), constant_values=np.nan)
+        self._at = np.pad(self._at, ((0, 0), (0, more)), constant_values=NEVER)
+
+    def part(self, robots: Rows) -> "GaugeRing":
+        """A copy for some of the robots."""
+        part = GaugeRing(self.step_ms, self.step_ms, self.reduce, 0)
+        part.over_ms, part._slots, part._newest = self.over_ms, self._slots, self._newest
+        part._values, part._at = self._values[:, robots], self._at[:, robots]
+        return part
+
+    def take(self, until: int, rows: Rows, t: Times, values: Floats) -> None:
+        """Moves on to that time, and takes in values that are not later."""
+        newest = self._move(-(-until // self.step_ms))
+        known = ~np.isnan(values)
+        rows, t, values = rows[known], t[known], values[known]
+        steps = -(-t // self.step_ms)
+        timely = (steps > newest - self._slots) & (steps <= newest)
+        slots = steps[timely] % self._slots
+        self._put(slots, rows[timely], t[timely], values[timely])
+
+    def reduced(self, at: int) -> Floats:
+        """[robot]: of the window that ends there; NaN where no value is in it."""
+        begin = (at - self.over_ms) // self.step_ms
+        slots = np.arange(begin + 1, -(-at // self.step_ms) + 1) % self._slots
+        values = self._values[slots]
+        if self.reduce == "mean":
+            return _mean(values)
+        extreme = np.fmin if self.reduce == "min" else np.fmax
+        found: Floats = extreme.reduce(values, axis=0)
+        return found
+
+    def range(self) -> tuple[Floats, Floats]:
+        """[robot]: no window that ends at the newest step or before it has less, or more."""
+        return np.fmin.reduce(self._values, axis=0), np.fmax.reduce(self._values, axis=0)
+
+    def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        """What it remembers, by name."""
+        yield "values", self._values
+        yield "at", self._at
+
+    def _move(self, newest: int) -> int:
+        if self._newest is None:
+            self._newest = newest
+        for step in range(max(self._newest, newest - self._slots) + 1, newest + 1):
+            self._values[step % self._slots] = np.nan
+            if self.reduce == "mean":
+                self._at[step % self._slots] = NEVER
+        self._newest = max(self._newest, newest)
+        return self._newest
+
+    def _put(self, slots: Rows, rows: Rows, t: Times, values: Floats) -> None:
+        if self.reduce != "mean":
+            extreme = np.fmin if self.reduce == "min" else np.fmax
+            places = slots * self._values.shape[1] + rows
+            extreme.at(self._values.reshape(-1), places, values)
+            return
+        order = np.argsort(t, kind="stable")
+        slots, rows, t, values = slots[order], rows[order], t[order], values[order]
+        newer = t >= self._at[slots, rows]
+        self._values[slots[newer], rows[newer]] = values[newer]
+        self._at[slots[newer], rows[newer]] = t[newer]
+
+
+def _mean(values: Sequence[Floats] | Floats) -> Floats:
+    """Added oldest first, so that it is the same to the bit however often it is reckoned."""
+    total, count = np.zeros_like(values[0]), np.zeros_like(values[0])
+    for row in values:
+        known = ~np.isnan(row)
+        total += np.where(known, row, 0)
+        count += known
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

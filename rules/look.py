@@ -1,0 +1,109 @@
+"""One rule's look at a block: its leaves on the entities that matter, each reckoned once."""
+
+from functools import cached_property
+
+import numpy as np
+
+from rules.block import Block
+from rules.columns import Floats, Rows, Times
+from rules.conditions import Truth, evaluate, held
+from rules.entities import Scope
+from rules.intervals import Calendar
+from rules.measures import Measured, View, change, measure
+from rules.peers import standing
+from rules.rule import Compare, Condition, Leaf, Measure, OwnPast, Peers, Rule, ShareOfRobots, Silent
+
+FALSE, UNKNOWN, TRUE = 0, 1, 2
+
+
+class Look:
+    """`chosen`: places among the members of the scope, None: all. Numbers and truths are [tick, chosen]."""
+
+    def __init__(
+        self, rule: Rule, scope: Scope, block: Block, calendar: Calendar, chosen: Rows | None
+    ) -> None:
+        self._rule = rule
+        self._scope = scope
+        self._block = block
+        self._calendar = calendar
+        self._chosen = chosen
+        self._measured: dict[int, Measured] = {}
+        self._truths: dict[int, Truth] = {}
+
+    def truth(self, condition: Condition) -> Truth:
+        """Whether it holds, in Kleene's three values."""
+        return evaluate(condition, self.leaf)
+
+    def leaf(self, leaf: Leaf) -> Truth:
+        """Whether a leaf holds."""
+        if id(leaf) not in self._truths:
+            self._truths[id(leaf)] = held(leaf, self.measured(leaf))
+        return self._truths[id(leaf)]
+
+    def measured(self, leaf: Leaf) -> Measured:
+        """What a leaf compares."""
+        if id(leaf) not in self._measured:
+            self._measured[id(leaf)] = self._measure(leaf)
+        return self._measured[id(leaf)]
+
+    @cached_property
+    def view(self) -> View:
+        """The entities that were chosen."""
+        return self._scope.view(self._block, self._chosen)
+
+    def _measure(self, leaf: Leaf) -> Measured:
+        match leaf:
+            case Compare(measured):
+                return measure(measured, self.view)
+            case Silent():
+                return measure(leaf, self.view, self._period(self.view))
+            case Peers():
+                return Measured(self._among_peers(leaf))
+            case OwnPast():
+                return Measured(change(leaf, self.view))
+            case ShareOfRobots():
+                return Measured(self._share(leaf))
+
+    def _period(self, view: View) -> Times | None:
+        """Silence counts from the beginning of the active period on."""
+        names = self._rule.active_intervals
+        if not names:
+            return None
+        return self._calendar.state(names, self._block.ticks, view.rows)[1]
+
+    def _among_peers(self, peers: Peers) -> Floats:
+        """Everyone is measured, whoever was chosen."""
+        numbers = self._everyone(peers.measure)
+        inside = self._scope.inside(self._block.ticks)
+        if inside is not None and self._scope.entities.kind == "robot":
+            numbers = np.where(inside, numbers, np.nan)
+        groupings = self._scope.peers(peers.same)
+        ranked = [standing(row, groupings, peers.min_peers, peers.statistic) for row in numbers]
+        found = np.stack(ranked)
+        return found if self._chosen is None else found[:, self._chosen]
+
+    def _everyone(self, measured: Measure) -> Floats:
+        found = measure(measured, self._scope.view(self._block))
+        if found.covered is None:
+            return found.numbers
+        return np.where(found.covered, found.numbers, np.nan)
+
+    def _share(self, share: ShareOfRobots) -> Floats:
+        robots = View(self._block, self.view.robots)
+        truth = evaluate(share.condition, lambda leaf: held(leaf, self._of_robots(leaf, robots)))
+        starts = self.view.starts
+        assert starts is not None, "the loader sees to it"  # noqa: S101 -- only sites and customers have shares
+        holding = np.add.reduceat((truth == TRUE).astype(np.float64), starts, axis=1)
+        known = np.add.reduceat((truth != UNKNOWN).astype(np.float64), starts, axis=1)
+        enough = known >= max(share.min_robots, 1)
+        return np.where(enough, holding / np.where(enough, known, 1), np.nan)
+
+    def _of_robots(self, leaf: Leaf, robots: View) -> Measured:
+        match leaf:
+            case Compare(measured):
+                return measure(measured, robots)
+            case Silent():
+                return measure(leaf, robots, self._period(robots))
+            case OwnPast():
+                return Measured(change(leaf, robots))
+        raise ValueError(f"{leaf} cannot be asked of the robots of a site")
