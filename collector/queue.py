@@ -16,7 +16,10 @@ They touch in three places, and only here:
   stays until a person closes it: whoever works on it decides when it is done.
 - A snooze ends by itself. The alert is again what it was before, new or acknowledged.
 
-Whatever changes an alert's work or signal also says so in an `Entry` for the audit trail.
+Over both lies what suppresses an alert: another alert, a storm of its rule, or its own flapping. The rules
+engine says so; people may act on a suppressed alert as on any other.
+
+Whatever changes an alert's work, signal or suppression also says so in an `Entry` for the audit trail.
 """
 
 from collections.abc import Mapping
@@ -24,7 +27,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
-from rules.engine import Entity, Event, Evidence, Reading
+from rules import flapping
+from rules.evaluation import By, Entity, Event, Evidence, Reading
 from rules.lifecycle import State
 from rules.rule import Rule
 
@@ -81,6 +85,8 @@ class Kind(StrEnum):
     SNOOZED = "snoozed"
     WOKE = "woke"
     CLOSED = "closed"
+    SUPPRESSED = "suppressed"
+    UNSUPPRESSED = "unsuppressed"
 
 
 REASONS: Final = tuple(reason for reason in Reason if reason is not Reason.RESOLVED)
@@ -113,6 +119,7 @@ class Alert:
     closed_by: str | None = None
     close_reason: Reason | None = None
     close_note: str | None = None
+    suppressed_by: By | None = None
     id: int = 0  # given by the database
 
     @property
@@ -217,7 +224,7 @@ def possible(alert: Alert) -> tuple[type[Action], ...]:
 
 def begins(event: Event) -> bool:
     """Whether the event begins an episode: what recovers and fires again is still the old one."""
-    return event.after is State.FIRING and event.before not in (State.FIRING, State.RECOVERING)
+    return flapping.begins(event)
 
 
 def opened(event: Event, rule: Rule) -> Step:
@@ -324,6 +331,16 @@ def follow(alert: Alert, state: State, at: int) -> Step:
         return Step(changed, (entry,))
     closed = _closed(changed, Reason.RESOLVED, None, SYSTEM, at)
     return Step(closed.alert, (entry, *closed.entries))
+
+
+def suppress(alert: Alert, by: By | None, at: int) -> Step:
+    """From now on an open alert is suppressed by something else, or (None) no more."""
+    if by == alert.suppressed_by:
+        return Step(alert, ())
+    if by is None:
+        return Step(replace(alert, suppressed_by=None), (Entry(at, Kind.UNSUPPRESSED, SYSTEM),))
+    detail = {"reason": by.reason, "rule": by.rule, "kind": by.entity.kind, "entity": by.entity.id}
+    return Step(replace(alert, suppressed_by=by), (Entry(at, Kind.SUPPRESSED, SYSTEM, detail),))
 
 
 def withdraw(alert: Alert, at: int) -> Step:

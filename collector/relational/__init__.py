@@ -3,7 +3,8 @@
 Every method is one transaction, blocks while it lasts, and may be called from any thread.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Literal
 
 from sqlalchemy import insert, select, update
 
@@ -13,7 +14,7 @@ from collector.relational import alerts, evaluations, roster, schema
 from collector.relational.alerts import AlertQuery, CursorError, Page
 from collector.relational.database import Database, UnusableDatabaseError
 from collector.relational.roster import ImportResult, Lifecycle, RobotQuery, RobotRecord
-from rules.engine import Evaluation, Snapshot
+from rules.evaluation import Entity, Evaluation, SignalKey, Snapshot
 from rules.roster import Robot, Roster
 from rules.rule import RuleSet
 
@@ -87,6 +88,11 @@ class Relational:
         with self._database.reading() as connection:
             return roster.by_id(connection, list(ids))
 
+    def robots_where(self, field: Literal["site", "customer"], values: Collection[str]) -> list[RobotRecord]:
+        """The robots in use at these sites, or of these customers, in the order in which they came."""
+        with self._database.reading() as connection:
+            return roster.of(connection, field, list(values))
+
     def roster_revision(self) -> int:
         """Rises with every change of the roster; cheap to ask."""
         with self._database.reading() as connection:
@@ -119,6 +125,17 @@ class Relational:
         """Closes alerts and forgets signals of rules that are no longer in use; once, at the start."""
         with self._database.writing() as connection:
             return evaluations.withdraw_missing(connection, rules, now)
+
+    def alert_log(self) -> Iterator[str]:
+        """The lines of the alert log, the oldest first; in portions, each a transaction of its own."""
+        after = 0
+        while True:
+            with self._database.reading() as connection:
+                portion = evaluations.log_lines(connection, after)
+            if not portion:
+                return
+            yield from (line for _, line in portion)
+            after = portion[-1][0]
 
     # -- listening
 
@@ -164,10 +181,27 @@ class Relational:
         with self._database.reading() as connection:
             return alerts.history(connection, id_)
 
-    def alerts_of(self, robot: str, *, limit: int = 100) -> list[Alert]:
-        """A robot's alerts, open and closed, the newest first."""
+    def alerts_of(self, id_: str, *, kind: str = "robot", limit: int = 100) -> list[Alert]:
+        """The alerts of a robot (site, customer, …), open and closed, the newest first."""
+        query = AlertQuery(state="all", entity=Entity(kind, id_))
         with self._database.reading() as connection:
-            return list(alerts.page(connection, AlertQuery(state="all", robot=robot), None, limit).items)
+            return list(alerts.page(connection, query, None, limit).items)
+
+    def open_alert(self, key: SignalKey) -> Alert | None:
+        """The open alert of that rule and entity."""
+        query = AlertQuery(rule=key[0], entity=Entity(key[1], key[2]))
+        with self._database.reading() as connection:
+            return next(iter(alerts.page(connection, query, None, 1).items), None)
+
+    def count_suppressed(self) -> int:
+        """Open alerts that are suppressed."""
+        with self._database.reading() as connection:
+            return alerts.count_suppressed(connection)
+
+    def count_hidden(self, by: SignalKey) -> int:
+        """Open alerts that are suppressed by this other one."""
+        with self._database.reading() as connection:
+            return alerts.count_hidden(connection, by)
 
     def open_by_severity(self) -> dict[str, int]:
         """Open alerts by severity."""

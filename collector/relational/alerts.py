@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    RowMapping,
     Select,
     and_,
     bindparam,
@@ -34,7 +35,7 @@ from collector.queue import (
     Work,
 )
 from collector.relational.schema import alerts, audit
-from rules.engine import Entity, Evidence
+from rules.evaluation import By, Entity, Evidence, SignalKey
 
 State = Literal["open", "closed", "all"]
 Item = TypeVar("Item")
@@ -72,9 +73,12 @@ class AlertQuery:
     state: State = "open"
     rule: str | None = None
     robot: str | None = None
+    entity: Entity | None = None  # of any kind
     severity: Severity | None = None
     subsystem: str | None = None
     work: Work | None = None
+    suppressed: bool | None = None  # None: either
+    hidden_by: SignalKey | None = None  # suppressed by this rule, kind and entity
 
 
 def page(connection: Connection, query: AlertQuery, after: str | None, limit: int) -> Page[Alert]:
@@ -95,7 +99,7 @@ def one(connection: Connection, id_: int) -> Alert | None:
 
 def open_alerts(connection: Connection) -> list[Alert]:
     """All open alerts, in the order in which they opened."""
-    query = select(alerts).where(alerts.c.work != Work.CLOSED.value).order_by(alerts.c.id)
+    query = select(alerts).where(_is_open()).order_by(alerts.c.id)
     return [_alert(row) for row in connection.execute(query)]
 
 
@@ -108,14 +112,27 @@ def snoozed_until(connection: Connection, now: int) -> list[Alert]:
 def count_open(connection: Connection, column: Literal["severity", "entity", "subsystem"]) -> dict[str, int]:
     """Open alerts counted by severity, robot or subsystem."""
     by = alerts.c[column]
-    query = select(by, func.count()).where(alerts.c.work != Work.CLOSED.value).group_by(by)
+    query = select(by, func.count()).where(_is_open()).group_by(by)
+    if column == "entity":
+        query = query.where(alerts.c.kind == "robot")
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def open_subsystems(connection: Connection) -> set[tuple[str, str]]:
     """Every robot and subsystem with an open alert."""
-    query = select(alerts.c.entity, alerts.c.subsystem).where(alerts.c.work != Work.CLOSED.value).distinct()
+    query = select(alerts.c.entity, alerts.c.subsystem).where(_is_open(), alerts.c.kind == "robot").distinct()
     return {(entity, subsystem) for entity, subsystem in connection.execute(query)}
+
+
+def count_suppressed(connection: Connection) -> int:
+    """Open alerts that are suppressed."""
+    query = select(func.count()).where(_is_open(), alerts.c.suppressed_reason.is_not(None))
+    return int(connection.scalars(query).one())
+
+
+def count_hidden(connection: Connection, by: SignalKey) -> int:
+    """Open alerts that are suppressed by this one, itself not among them."""
+    return int(connection.scalars(select(func.count()).where(_is_open(), *_hidden_by(by))).one())
 
 
 def history(connection: Connection, id_: int) -> list[Entry]:
@@ -167,11 +184,28 @@ def _matching(query: AlertQuery) -> Select[Any]:
     if query.state != "all":
         is_closed = query.state == "closed"
         wanted.append((alerts.c.work == "closed") if is_closed else (alerts.c.work != "closed"))
-    if query.robot is not None:
-        wanted.append(and_(alerts.c.kind == "robot", alerts.c.entity == query.robot))
+    entity = query.entity if query.robot is None else Entity("robot", query.robot)
+    if entity is not None:
+        wanted.append(and_(alerts.c.kind == entity.kind, alerts.c.entity == entity.id))
+    if query.suppressed is not None:
+        reason = alerts.c.suppressed_reason
+        wanted.append(reason.is_not(None) if query.suppressed else reason.is_(None))
+    if query.hidden_by is not None:
+        wanted += _hidden_by(query.hidden_by)
     named = {"rule": query.rule, "severity": query.severity, "subsystem": query.subsystem, "work": query.work}
     wanted += [alerts.c[name] == str(value) for name, value in named.items() if value is not None]
     return select(alerts).where(*wanted)
+
+
+def _is_open() -> ColumnElement[bool]:
+    return alerts.c.work != Work.CLOSED.value
+
+
+def _hidden_by(by: SignalKey) -> list[ColumnElement[bool]]:
+    """What flaps suppresses itself; that is no other alert's doing."""
+    columns = (alerts.c.suppressed_rule, alerts.c.suppressed_kind, alerts.c.suppressed_entity)
+    equal = [column == part for column, part in zip(columns, by, strict=True)]
+    return [*equal, alerts.c.suppressed_reason != "flapping"]
 
 
 def _ordered(statement: Select[Any], state: State) -> Select[Any]:
@@ -224,8 +258,14 @@ def _alert(row: Row[Any]) -> Alert:
         work=Work(values["work"]),
         close_reason=None if reason is None else Reason(reason),
         evidence=tuple(_evidence(entry) for entry in values["evidence"]),
+        suppressed_by=_suppressor(values),
         **copied,
     )
+
+
+def _suppressor(values: RowMapping) -> By | None:
+    reason, *by = (values[f"suppressed_{part}"] for part in ("reason", "rule", "kind", "entity"))
+    return None if reason is None else By(reason, by[0], Entity(by[1], by[2]))
 
 
 def _evidence(entry: Mapping[str, Any]) -> Evidence:
@@ -248,8 +288,13 @@ def _row(alert: Alert) -> dict[str, Any]:
 def _progress(alert: Alert) -> dict[str, Any]:
     """What changes in an alert's life."""
     moving = {name: getattr(alert, name) for name in _MOVING}
+    by = alert.suppressed_by
     return {
         **moving,
+        "suppressed_reason": None if by is None else by.reason,
+        "suppressed_rule": None if by is None else by.rule,
+        "suppressed_kind": None if by is None else by.entity.kind,
+        "suppressed_entity": None if by is None else by.entity.id,
         "signal": alert.signal.value,
         "work": alert.work.value,
         "close_reason": None if alert.close_reason is None else alert.close_reason.value,

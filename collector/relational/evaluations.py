@@ -1,20 +1,36 @@
 """What evaluations of rules leave behind: signals, alerts, their audit trail, and how far they are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select
 
 from collector import queue
 from collector.queue import Alert, Entry, Step
 from collector.relational import alerts as rows
-from collector.relational.schema import signals, watermarks
-from rules.engine import Evaluation, Event, Reading, Signal, SignalKey, Snapshot
+from collector.relational.schema import alert_log, signals, suppressed, turns, watermarks
+from rules import alert_log as log
+from rules.evaluation import (
+    By,
+    Entity,
+    Evaluation,
+    Event,
+    Reading,
+    Signal,
+    SignalKey,
+    Snapshot,
+    Suppression,
+)
+from rules.flapping import Turns, begins, ends, turned
 from rules.lifecycle import State
 from rules.rule import RuleSet
+from rules.storm import NAME as STORM
+from rules.storm import rule_named
 
 _Rows = list[dict[str, Any]]
+_PORTION: Final = 10_000
 
 
 def snapshot(connection: Connection) -> Snapshot:
@@ -23,7 +39,13 @@ def snapshot(connection: Connection) -> Snapshot:
         (row.rule, row.kind, row.entity): Signal(State(row.state), row.since)
         for row in connection.execute(select(signals))
     }
-    return Snapshot(_watermarks(connection), known)
+    return Snapshot(_watermarks(connection), known, _turns(connection), _suppressed(connection))
+
+
+def log_lines(connection: Connection, after: int) -> Sequence[tuple[int, str]]:
+    """The lines of the alert log after the one of that number, with their numbers; a portion of them."""
+    query = select(alert_log.c.id, alert_log.c.line).where(alert_log.c.id > after)
+    return [(row.id, row.line) for row in connection.execute(query.order_by(alert_log.c.id).limit(_PORTION))]
 
 
 def commit(connection: Connection, evaluations: Iterable[Evaluation], rules: RuleSet) -> list[int]:
@@ -36,9 +58,10 @@ def commit(connection: Connection, evaluations: Iterable[Evaluation], rules: Rul
 
 def withdraw_missing(connection: Connection, rules: RuleSet, now: int) -> list[int]:
     """Closes alerts and forgets signals of rules that are no longer in use."""
-    gone = [alert for alert in rows.open_alerts(connection) if alert.rule not in rules.by_name]
+    gone = [alert for alert in rows.open_alerts(connection) if rule_named(rules, alert.rule) is None]
     rows.save(connection, [queue.withdraw(alert, now) for alert in gone])
-    connection.execute(delete(signals).where(signals.c.rule.not_in(list(rules.by_name))))
+    for table in (signals, turns, suppressed):
+        connection.execute(delete(table).where(table.c.rule.not_in([*rules.by_name, STORM])))
     return [alert.id for alert in gone]
 
 
@@ -62,6 +85,18 @@ class _Ledger:
         self._changed: dict[_Draft, None] = {}
         self._values: dict[SignalKey, float] = {}
         self._evaluated: dict[str, int] = {}
+        self._turned: dict[SignalKey, Turns] = {}
+        self._judged: dict[SignalKey, By | None] = {}
+        self._log: list[str] = []
+
+    @cached_property
+    def _turns(self) -> dict[SignalKey, Turns]:
+        """As they were before; asked for only where something happened."""
+        return _turns(self._connection)
+
+    @cached_property
+    def _suppressed(self) -> dict[SignalKey, By]:
+        return _suppressed(self._connection)
 
     def take(self, evaluation: Evaluation) -> None:
         """One evaluation, unless it was taken before."""
@@ -69,6 +104,9 @@ class _Ledger:
             return
         for event in evaluation.events:
             self._take_event(event)
+        for suppression in evaluation.suppressions:
+            self._take_suppression(suppression)
+        self._log += log.lines(evaluation)
         for reading in evaluation.readings:
             self._take_reading(reading)
         self._watermarks[evaluation.group] = self._evaluated[evaluation.group] = evaluation.at
@@ -78,10 +116,19 @@ class _Ledger:
         for key in list(self._values):
             self._measure(key)
         self._write_alerts()
-        _replace(self._connection, signals, [_signal_key(key) for key in self._signals], self._signal_rows())
+        self._write_signals()
+        if self._log:
+            self._connection.execute(insert(alert_log), [{"line": line} for line in self._log])
         marks = [{"group": group, "evaluated_until": at} for group, at in self._evaluated.items()]
         _replace(self._connection, watermarks, [{"group": mark["group"]} for mark in marks], marks)
         return [draft.alert.id for draft in self._changed]
+
+    def _write_signals(self) -> None:
+        _replace(self._connection, signals, [_signal_key(key) for key in self._signals], self._signal_rows())
+        kept = [{**_signal_key(key), "turns": list(each)} for key, each in self._turned.items() if each]
+        _replace(self._connection, turns, [_signal_key(key) for key in self._turned], kept)
+        judged = [_suppressed_row(key, by) for key, by in self._judged.items() if by is not None]
+        _replace(self._connection, suppressed, [_signal_key(key) for key in self._judged], judged)
 
     def _write_alerts(self) -> None:
         """Known ones first: one may have closed, and the next of its rule and entity opened."""
@@ -96,13 +143,36 @@ class _Ledger:
         key = (event.rule, event.entity.kind, event.entity.id)
         self._signals[key] = Signal(event.after, event.since)
         self._measure(key)
+        self._turn(key, event)
         draft = self._open.get(key)
         if draft is not None:
             self._keep(draft, queue.follow(draft.alert, event.after, event.at))
         elif queue.begins(event):
-            step = queue.opened(event, self._rules.by_name[event.rule])
-            draft = self._open[key] = _Draft(step.alert, list(step.entries))
-            self._changed[draft] = None
+            self._open_alert(key, event)
+
+    def _open_alert(self, key: SignalKey, event: Event) -> None:
+        """What flaps may be suppressed before it fires."""
+        rule = rule_named(self._rules, event.rule)
+        if rule is None:
+            raise KeyError(f"an event of rule {event.rule}, which is not in use")
+        step = queue.opened(event, rule)
+        draft = self._open[key] = _Draft(step.alert, list(step.entries))
+        self._changed[draft] = None
+        by = self._judged.get(key) if key in self._judged else self._suppressed.get(key)
+        self._keep(draft, queue.suppress(draft.alert, by, event.at))
+
+    def _turn(self, key: SignalKey, event: Event) -> None:
+        if event.rule != STORM and (begins(event) or ends(event)):
+            before = self._turned[key] if key in self._turned else self._turns.get(key, ())
+            self._turned[key] = turned(self._rules.by_name.get(event.rule), before, event)
+
+    def _take_suppression(self, suppression: Suppression) -> None:
+        key = (suppression.rule, suppression.entity.kind, suppression.entity.id)
+        self._judged[key] = suppression.by
+        draft = self._open.get(key)
+        if draft is not None:
+            self._measure(key)
+            self._keep(draft, queue.suppress(draft.alert, suppression.by, suppression.at))
 
     def _take_reading(self, reading: Reading) -> None:
         """Without data the last value known stays: silence is not zero."""
@@ -133,7 +203,7 @@ class _Ledger:
         return [
             {**_signal_key(key), "state": signal.state.value, "since": signal.since}
             for key, signal in self._signals.items()
-            if signal.state is not State.INACTIVE
+            if signal.state is not State.INACTIVE and not _over(key, signal)
         ]
 
 
@@ -144,6 +214,27 @@ def _key(alert: Alert) -> SignalKey:
 def _signal_key(key: SignalKey) -> dict[str, Any]:
     rule, kind, entity = key
     return {"rule": rule, "kind": kind, "entity": entity}
+
+
+def _over(key: SignalKey, signal: Signal) -> bool:
+    """A storm that is over is nothing any more."""
+    return key[0] == STORM and signal.state is State.RESOLVED
+
+
+def _suppressed_row(key: SignalKey, by: By) -> dict[str, Any]:
+    told = {"reason": by.reason, "by_rule": by.rule, "by_kind": by.entity.kind, "by_entity": by.entity.id}
+    return {**_signal_key(key), **told}
+
+
+def _turns(connection: Connection) -> dict[SignalKey, Turns]:
+    return {(row.rule, row.kind, row.entity): tuple(row.turns) for row in connection.execute(select(turns))}
+
+
+def _suppressed(connection: Connection) -> dict[SignalKey, By]:
+    return {
+        (row.rule, row.kind, row.entity): By(row.reason, row.by_rule, Entity(row.by_kind, row.by_entity))
+        for row in connection.execute(select(suppressed))
+    }
 
 
 def _watermarks(connection: Connection) -> dict[str, int]:

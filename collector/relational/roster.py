@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
 
@@ -94,6 +94,14 @@ def by_id(connection: Connection, ids: list[str]) -> dict[str, RobotRecord]:
     portions = (ids[at : at + 1000] for at in range(0, len(ids), 1000))
     queries = (select(robots).where(robots.c.id.in_(portion)) for portion in portions)
     return {row.id: _record(row) for query in queries for row in connection.execute(query)}
+
+
+def of(connection: Connection, field: Literal["site", "customer"], values: list[str]) -> list[RobotRecord]:
+    """Robots in use with one of these values, in the order in which they came."""
+    in_use = robots.c.lifecycle != Lifecycle.RETIRED.value
+    portions = (values[at : at + 1000] for at in range(0, len(values), 1000))
+    queries = (_in_order().where(robots.c[field].in_(portion), in_use) for portion in portions)
+    return [_record(row) for query in queries for row in connection.execute(query)]
 
 
 def import_robots(connection: Connection, records: Sequence[RobotRecord]) -> ImportResult:

@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION: Final = 2
+VERSION: Final = 3
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
@@ -74,14 +74,42 @@ listening = Table(
     Column("until", BigInteger, nullable=False),
 )
 
+
+def _of_a_signal() -> list[Column[Any]]:
+    return [Column(name, Plain, primary_key=True) for name in ("rule", "kind", "entity")]
+
+
 signals = Table(
     "signals",
     metadata,
-    Column("rule", Plain, primary_key=True),
-    Column("kind", Plain, primary_key=True),
-    Column("entity", Plain, primary_key=True),
+    *_of_a_signal(),
     Column("state", Plain, nullable=False),
     Column("since", BigInteger, nullable=False),
+)
+
+turns = Table(  # when signals lately fired or resolved
+    "turns",
+    metadata,
+    *_of_a_signal(),
+    Column("turns", JSON, nullable=False),
+)
+
+suppressed = Table(  # signals that are, and by what
+    "suppressed",
+    metadata,
+    *_of_a_signal(),
+    Column("reason", Plain, nullable=False),
+    Column("by_rule", Plain, nullable=False),
+    Column("by_kind", Plain, nullable=False),
+    Column("by_entity", Plain, nullable=False),
+)
+
+alert_log = Table(  # a line an event, in the order of the evaluations
+    "alert_log",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("line", Plain, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 watermarks = Table(
@@ -118,6 +146,10 @@ alerts = Table(
     Column("closed_by", Plain),
     Column("close_reason", Plain),
     Column("close_note", Plain),
+    Column("suppressed_reason", Plain),
+    Column("suppressed_rule", Plain),
+    Column("suppressed_kind", Plain),
+    Column("suppressed_entity", Plain),
     sqlite_autoincrement=True,
 )
 _open = text("work != 'closed'")
@@ -133,6 +165,7 @@ Index(
 Index("queue_order", alerts.c.rank, alerts.c.opened_at, alerts.c.id)
 Index("alerts_of_entity", alerts.c.entity, alerts.c.opened_at)
 Index("alerts_by_age", alerts.c.opened_at, alerts.c.id)
+Index("alerts_by_suppressor", alerts.c.suppressed_rule, alerts.c.suppressed_kind, alerts.c.suppressed_entity)
 
 audit = Table(
     "audit",

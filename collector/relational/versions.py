@@ -1,10 +1,12 @@
 """The schema of a database: made, brought up to date, or refused."""
 
 from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy.schema import CreateColumn
 
-from collector.relational.schema import VERSION, metadata, revisions, schema_version
+from collector.relational.schema import VERSION, alerts, metadata, revisions, schema_version
 
 ROSTER = "roster"
+_COUNTED = 2  # the first version that counts changes of the roster
 
 
 class NewerSchemaError(Exception):
@@ -17,7 +19,7 @@ class NewerSchemaError(Exception):
 
 
 def upgrade(connection: Connection) -> None:
-    """Makes the tables, or those that an older version lacked. Raises `NewerSchemaError`."""
+    """Makes the tables, or what an older version lacked of them. Raises `NewerSchemaError`."""
     found = _found(connection)
     if found == VERSION:
         return
@@ -27,8 +29,21 @@ def upgrade(connection: Connection) -> None:
     if found is None:
         connection.execute(insert(schema_version).values(version=VERSION))
     else:
+        _complete(connection)
         connection.execute(update(schema_version).values(version=VERSION))
-    connection.execute(insert(revisions).values(name=ROSTER, value=0))
+    if found is None or found < _COUNTED:
+        connection.execute(insert(revisions).values(name=ROSTER, value=0))
+
+
+def _complete(connection: Connection) -> None:
+    """Adds the columns of alerts that an older version lacked, and their indexes."""
+    known = {column["name"] for column in inspect(connection).get_columns(alerts.name)}
+    for column in alerts.columns:
+        if column.name not in known:
+            defined = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {alerts.name} ADD COLUMN {defined}")
+    for index in alerts.indexes:
+        index.create(connection, checkfirst=True)
 
 
 def _found(connection: Connection) -> int | None:

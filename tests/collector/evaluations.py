@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from rules.engine import Entity, Evaluation, Event, Evidence, Reading
+from rules.evaluation import Entity, Evaluation, Event, Evidence, Reading
 from rules.lifecycle import State
 from rules.rule import CallToAction, Compare, Comparison, Group, Increase, Rule, RuleSet, Severity, Text
 

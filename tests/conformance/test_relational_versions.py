@@ -1,28 +1,36 @@
 """Databases of other versions, and what is no database of ours at all."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from collector.queue import Kind
 from collector.relational import AlertQuery, Relational, RobotRecord, UnusableDatabaseError
 from collector.relational.database import Database
 from collector.relational.schema import VERSION, schema_version
+from rules.evaluation import By, Entity, Suppression
 from rules.lifecycle import State
+from tests.collector.evaluations import RULES, Signals, evaluation
 
-OLD = Path(__file__).with_name("relational_v1.sql")
+OLD = tuple(Path(__file__).with_name(f"relational_v{version}.sql") for version in (1, 2))
 T = 1_800_000_000_000
+
+
+def made_by(dump: Path, folder: Path) -> str:
+    """A database that an older version made."""
+    raw = sqlite3.connect(folder / "collector.sqlite")
+    raw.executescript(dump.read_text())
+    raw.close()
+    return f"sqlite:///{folder / 'collector.sqlite'}"
 
 
 @pytest.fixture
 def old(tmp_path: Path) -> str:
     """A database that the first version made."""
-    raw = sqlite3.connect(tmp_path / "collector.sqlite")
-    raw.executescript(OLD.read_text())
-    raw.close()
-    return f"sqlite:///{tmp_path / 'collector.sqlite'}"
+    return made_by(OLD[0], tmp_path)
 
 
 def test_the_first_versions_database_goes_on(old: str) -> None:
@@ -44,6 +52,44 @@ def test_the_first_versions_database_goes_on(old: str) -> None:
     assert relational.roster_revision() > revision
     assert relational.roster().ids == ("r1", "r2", "r3")
     relational.close()
+
+
+@pytest.mark.parametrize("dump", OLD, ids=lambda dump: dump.stem)
+def test_alerts_of_an_older_database_can_be_suppressed(dump: Path, tmp_path: Path) -> None:
+    """Its alerts are not, until an evaluation says so; the log begins empty."""
+    relational = Relational(made_by(dump, tmp_path))
+    assert {alert.suppressed_by for alert in relational.alerts(AlertQuery(state="all")).items} == {None}
+    assert (list(relational.alert_log()), relational.snapshot().suppressed) == ([], {})
+    _suppress_r1(relational)
+    relational.close()
+
+
+def test_alerts_of_an_older_server_can_be_suppressed(url: str) -> None:
+    """A database without what schema 3 brought gets it, wherever it is; what was counted stays."""
+    Relational(url).close()
+    raw = Database(url)
+    with raw.writing() as connection:
+        for table in ("turns", "suppressed", "alert_log"):
+            connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text("DROP INDEX alerts_by_suppressor"))
+        for part in ("reason", "rule", "kind", "entity"):
+            connection.execute(text(f"ALTER TABLE alerts DROP COLUMN suppressed_{part}"))
+        connection.execute(update(schema_version).values(version=2))
+    raw.close()
+    relational = Relational(url)
+    relational.import_robots([RobotRecord("r1")])
+    assert relational.roster_revision() == 1
+    relational.commit(Signals().fires(T, "Silent", "r1"), RULES)
+    _suppress_r1(relational)
+    relational.close()
+
+
+def _suppress_r1(relational: Relational) -> None:
+    by = By("inhibited", "Burning", Entity("robot", "r1"))
+    change = Suppression(T + 60_001, "Silent", Entity("robot", "r1"), by)
+    [id_] = relational.commit(replace(evaluation(T + 60_001), suppressions=(change,)), RULES)
+    assert [alert.id for alert in relational.alerts(AlertQuery(suppressed=True)).items] == [id_]
+    assert len(list(relational.alert_log())) >= 1
 
 
 def test_it_is_brought_up_to_date_once(old: str) -> None:
