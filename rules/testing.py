@@ -85,7 +85,7 @@ class _Run:
         return sorted([*expected, *crashes], key=lambda item: item[0])
 
     def _started(self) -> Engine:
-        engine = Engine(self._rules, self._roster, eval_delay_ms=0)
+        engine = Engine(self._rules, self._roster, eval_delay_ms=0, attentive=True)
         start = self._scenario.start_at
         last = max((at for at, _ in self._timeline()), default=0)
         for since, until in self._scenario.listening or ((0, last),):
