@@ -7,7 +7,7 @@ collector was listening (silence is judged by them), and the robots with their a
 """
 
 from rules.recording.form import FIXED, KEY, ORDER, VERSION, Header, RecordingError
-from rules.recording.reader import Recording, metrics, read_batches, read_header
+from rules.recording.reader import Recording, metrics, part, read_batches, read_header
 from rules.recording.writer import Writer, copy_statement
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Writer",
     "copy_statement",
     "metrics",
+    "part",
     "read_batches",
     "read_header",
 ]

@@ -70,16 +70,19 @@ class Chunk:
 
     def part(self, rows: slice) -> "Chunk":
         """Some of its rows, one after another."""
-        portion = self.portion
-        chosen = Portion(
-            portion.committed_at[rows],
-            portion.robot[rows],
-            portion.epoch[rows],
-            portion.epochs,
-            portion.t[rows],
-            {name: column[rows] for name, column in portion.values.items()},
-        )
-        return Chunk(self.first + rows.start, chosen, self.seq[rows])
+        return Chunk(self.first + rows.start, part(self.portion, rows), self.seq[rows])
+
+
+def part(portion: Portion, rows: slice) -> Portion:
+    """Some of its rows, one after another."""
+    return Portion(
+        portion.committed_at[rows],
+        portion.robot[rows],
+        portion.epoch[rows],
+        portion.epochs,
+        portion.t[rows],
+        {name: column[rows] for name, column in portion.values.items()},
+    )
 
 
 class Recording:

@@ -1,0 +1,49 @@
+"""`vitals-rules check`: everything that is wrong with rule files."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from rules import commands, load
+from rules.rule import RuleSet
+
+
+def add(parsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describes the command."""
+    example = "  vitals-rules check rules/packs my-rules.yaml"
+    parser = commands.command(
+        parsers, "check", "read rule files and say everything that is wrong with them", example
+    )
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a folder of them")
+    parser.add_argument("--catalogue", action="append", type=Path, default=[], metavar="FILE")
+    parser.add_argument("--json", action="store_true", help="report as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """1 where something is wrong."""
+    known = commands.catalogue(arguments.catalogue)
+    try:
+        rules = commands.rules(arguments.paths, known)
+    except load.RuleErrors as errors:
+        _tell_problems(errors, arguments.json)
+        return 1
+    _tell(rules, len(load.find(arguments.paths)), arguments.json)
+    return 0
+
+
+def _tell(rules: RuleSet, files: int, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"ok": True, "files": files, "rules": len(rules.rules), "problems": []}))
+    else:
+        print(f"{len(rules.rules)} rules in {files} files: nothing wrong")
+
+
+def _tell_problems(errors: load.RuleErrors, as_json: bool) -> None:
+    if not as_json:
+        print(errors, file=sys.stderr)
+        return
+    problems = [asdict(problem) for problem in errors.problems]
+    print(json.dumps({"ok": False, "problems": problems}, ensure_ascii=False))
