@@ -1,13 +1,13 @@
 """Runs rule tests: the engine over a scenario's samples, and what came of it against what was expected."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rules.batch import Batch
 from rules.engine import Engine
-from rules.evaluation import Entity, Evidence, Reading, Signal, Snapshot
+from rules.evaluation import Entity, Event, Evidence, Reading, Snapshot
 from rules.expectations import Alert, Expectation, ExpectedAlerts, ExpectedSignal
 from rules.grammar.suppression import RULE_STORM
 from rules.lifecycle import State
@@ -64,6 +64,7 @@ class _Run:
         self._fed = 0
         self._reached: set[tuple[str, State]] = set()
         self._errors: dict[str, str] = {}  # by rule, the first one
+        self._storms: dict[str, Reading] = {}  # by rule, as they last changed
         self._engine = self._started()
 
     def result(self) -> Result:
@@ -99,6 +100,8 @@ class _Run:
         for evaluation in self._engine.tick(now):
             self._reached.update((event.rule, event.after) for event in evaluation.events)
             self._errors = dict(evaluation.errors) | self._errors
+            storms = (event for event in evaluation.events if event.rule == RULE_STORM)
+            self._storms.update((event.entity.id, _reading(event)) for event in storms)
 
     def _crash(self) -> None:
         """What was in memory is lost; what is stored (signals, and the samples so far) is there again."""
@@ -111,7 +114,7 @@ class _Run:
                 self._engine.feed(batch)
 
     def _failures(self, expectation: Expectation) -> Iterator[Failure]:
-        seen = _Seen(self._scenario, expectation.at_ms, self._engine, self._engine.snapshot())
+        seen = _Seen(self._scenario, expectation.at_ms, self._engine, self._engine.snapshot(), self._storms)
         if isinstance(expectation, ExpectedAlerts):
             yield from _alert_failures(expectation, seen)
         elif not _fits(expectation, seen):
@@ -128,6 +131,7 @@ class _Seen:
     at_ms: int
     engine: Engine
     snapshot: Snapshot
+    storms: Mapping[str, Reading]
 
     def firing(self) -> Iterator[Alert]:
         """The alerts that fire, suppressed or not."""
@@ -135,11 +139,12 @@ class _Seen:
             if signal.state in _OPEN:
                 yield rule, Entity(kind, id_)
 
-    def signal(self, alert: Alert) -> Reading | Signal | None:
-        """The signal at its last evaluation; that of a storm has nothing behind it."""
+    def signal(self, alert: Alert) -> Reading | None:
+        """The signal at its last evaluation; that of a storm, as it last changed."""
         rule, entity = alert
         if rule == RULE_STORM:
-            return self.snapshot.signals.get((rule, entity.kind, entity.id), Signal(State.INACTIVE, 0))
+            calm = Reading(0, rule, entity, State.INACTIVE, 0, None, None, ())
+            return self.storms.get(entity.id, calm)
         return self.engine.reading(rule, entity.id)
 
     def suppressed_by(self, alert: Alert) -> tuple[str, ...]:
@@ -154,16 +159,29 @@ class _Seen:
     def failure(self, place: str, expected: str, alert: Alert) -> Failure:
         """An expectation about an alert that was not met."""
         signal = self.signal(alert)
-        evidence = signal.evidence if isinstance(signal, Reading) else ()
+        evidence = signal.evidence if signal else ()
         return Failure(place, expected, self._shown(alert, signal), tuple(map(_line, evidence)))
 
-    def _shown(self, alert: Alert, signal: Reading | Signal | None) -> str:
+    def _shown(self, alert: Alert, signal: Reading | None) -> str:
         if signal is None:
             return "nothing: it was not evaluated yet"
         since = duration(signal.since - self.scenario.start_at) if signal.since else "the start"
-        value = f", value {_number(signal.value)}" if isinstance(signal, Reading) else ""
         by = " and ".join(self.suppressed_by(alert))
-        return f"{signal.state} since {since}{value}" + (f", suppressed by {by}" if by else "")
+        suppressed = f", suppressed by {by}" if by else ""
+        return f"{signal.state} since {since}, value {_number(signal.value)}{suppressed}"
+
+
+def _reading(event: Event) -> Reading:
+    return Reading(
+        event.at,
+        event.rule,
+        event.entity,
+        event.after,
+        event.since,
+        event.value,
+        event.threshold,
+        event.evidence,
+    )
 
 
 def _attributes(scenario: Scenario, entity: Entity) -> dict[str, object]:
@@ -183,11 +201,10 @@ def _fits(expected: ExpectedSignal, seen: _Seen) -> bool:
     signal = seen.signal(alert)
     if signal is None:
         return False
-    value = signal.value if isinstance(signal, Reading) else None
     since = None if expected.since_ms is None else seen.scenario.start_at + expected.since_ms
     return (
         (expected.signal is None or signal.state is expected.signal)
-        and (expected.value is None or expected.value.fits(value))
+        and (expected.value is None or expected.value.fits(signal.value))
         and (since is None or signal.since == since)
         and (expected.suppressed_by is None or _suppressed(expected.suppressed_by, seen, alert, signal.state))
     )
