@@ -32,6 +32,7 @@ from rules.rule import (
     ENTITIES,
     OPEN_HOURS,
     SEVERITIES,
+    AllOf,
     CallToAction,
     Condition,
     EntityKind,
@@ -262,40 +263,58 @@ def _interval(node: Node) -> int:
 def _rule(node: Node, context: _Context) -> Rule:
     fields, language = Fields(node, "a rule"), context.language
     fields.only(RULE_KEYS)
-    name = fields.need("alert", _unique(language.seen.alerts, "alert", (RULE_STORM,)))
+    name = fields.need("alert", _unique(language.seen.alerts, "alert", (RULE_STORM,))) or ""
     entity: EntityKind = fields.read("for_each", values.choice(ENTITIES), "robot")
     when, clear_when = _conditions(fields, entity, language)
-    missing_data = _missing_data(fields, context)
-    labels = fields.need("labels", partial(_labels, language), ": {severity: …, subsystem: …}")
-    about = fields.read("about", values.both, Text(name or "", name or ""))
-    some_intervals = partial(one_or_more, reader=_known_interval(context.intervals), what="time interval")
-    rule = partial(
-        Rule,
+    labels = fields.need("labels", partial(_labels, language), ": {severity: …, subsystem: …}") or _Labels()
+    rule = Rule(
+        name=name,
         group=context.group,
         interval_ms=context.interval_ms,
-        about=about,
-        summary=fields.read("summary", values.template(entity), _plain(about, entity)),
+        about=Text(name, name),
+        summary=Text("", ""),
+        when=when or AllOf(()),
+        missing_data=_missing_data(fields, context) or "unknown",
+        severity=labels.severity,
+        subsystem=labels.subsystem,
         entity=entity,
         where=fields.read("where", where, ()),
         clear_when=clear_when,
         for_ms=fields.read("for", values.delay, 0),
         keep_firing_for_ms=fields.read("keep_firing_for", values.delay, 0),
-        call_to_action=fields.read("call_to_action", _call_to_action, CallToAction()),
-        active_intervals=fields.read("active_time_intervals", some_intervals, ()),
-        mute_intervals=fields.read("mute_time_intervals", some_intervals, ()),
-        flapping=fields.read("flapping", suppression.flapping, None),
-        storm=fields.read("rule_storm", suppression.storm, Storm()),
+        labels=labels.others,
         place=f"{node.source.file}:{node.line}",
     )
-    if not fields.sound or name is None or when is None or missing_data is None or labels is None:
+    rule = _with_suppression(_with_intervals(_with_texts(rule, fields), fields, context), fields)
+    if not fields.sound:
         raise Refused
-    return rule(
-        name=name,
-        when=when,
-        missing_data=missing_data,
-        severity=labels.severity,
-        subsystem=labels.subsystem,
-        labels=labels.others,
+    return rule
+
+
+def _with_texts(rule: Rule, fields: Fields) -> Rule:
+    about = fields.read("about", values.both, rule.about)
+    return replace(
+        rule,
+        about=about,
+        summary=fields.read("summary", values.template(rule.entity), _plain(about, rule.entity)),
+        call_to_action=fields.read("call_to_action", _call_to_action, CallToAction()),
+    )
+
+
+def _with_intervals(rule: Rule, fields: Fields, context: _Context) -> Rule:
+    some = partial(one_or_more, reader=_known_interval(context.intervals), what="time interval")
+    return replace(
+        rule,
+        active_intervals=fields.read("active_time_intervals", some, ()),
+        mute_intervals=fields.read("mute_time_intervals", some, ()),
+    )
+
+
+def _with_suppression(rule: Rule, fields: Fields) -> Rule:
+    return replace(
+        rule,
+        flapping=fields.read("flapping", suppression.flapping, None),
+        storm=fields.read("rule_storm", suppression.storm, Storm()),
     )
 
 
@@ -344,9 +363,9 @@ def _unique(seen: dict[str, str], what: str, reserved: tuple[str, ...] = ()) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Labels:
-    severity: Severity
-    subsystem: str
-    others: Mapping[str, str]
+    severity: Severity = "info"
+    subsystem: str = ""
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 def _labels(language: _Language, node: Node) -> _Labels:

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rules import load, metrics, scenario
-from rules.document import MAX_BYTES, MAX_PROBLEMS
+from rules.document import MAX_BYTES, MAX_PROBLEMS, Problem
 from rules.metrics import Entry, MetricsError
 from tests.rules.conftest import HEAD, Problems
 
@@ -198,3 +200,75 @@ def test_many_series_are_counted_together(tmp_path: Path, catalogue: dict[str, E
     path = tmp_path / "hostile.test.yaml"
     path.write_text(text, encoding="utf-8")
     assert "more than 1000000 values in this file" in as_test(path, catalogue)
+
+
+def problems_of(path: Path, catalogue: dict[str, Entry]) -> tuple[Problem, ...]:
+    """What is wrong with a rule file, if anything."""
+    try:
+        load.load([path], catalogue)
+    except load.RuleErrors as errors:
+        return errors.problems
+    return ()
+
+
+PIECES = [
+    *(
+        "{",
+        "}",
+        "[",
+        "]",
+        ": ",
+        ", ",
+        "- ",
+        "\n",
+        "\n  ",
+        '"',
+        "'",
+        "|",
+        "#",
+        "&a",
+        "*a",
+        "!!set",
+        "~",
+        "é",
+        "\x85",
+    ),
+    *("peers", "own_past", "share_of_robots", "all", "not", "is", "when", "measure", "same", "robot", "site"),
+    *(
+        "above 5%",
+        "below -1",
+        "1h",
+        "-1h",
+        "9" * 50,
+        "nan",
+        "1e400",
+        "{robot}",
+        "open_hours",
+        "RuleStorm",
+        "mo-fr",
+    ),
+]
+WHOLE = Path(__file__).with_name("whole.yaml").read_text(encoding="utf-8")
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(WHOLE)), st.integers(0, 12), st.sampled_from(PIECES)),
+        min_size=1,
+        max_size=4,
+    )
+)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_file_with_bits_exchanged(
+    tmp_path: Path, catalogue: dict[str, Entry], edits: list[tuple[int, int, str]]
+) -> None:
+    """A file that has everything, damaged: it loads, or it is refused with places in it; nothing else."""
+    text = WHOLE
+    for at, length, piece in edits:
+        text = text[:at] + piece + text[at + length :]
+    path = tmp_path / "whole.yaml"
+    path.write_text(text, encoding="utf-8")
+    lines = text.count("\n") + text.count("\x85") + 2
+    for problem in problems_of(path, catalogue):
+        assert 0 <= problem.line <= lines
+        assert len(str(problem)) < 600

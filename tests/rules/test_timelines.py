@@ -301,6 +301,6 @@ def test_an_error_in_the_engine_is_a_failure(
         tmp_path,
         catalogue,
         FLAPS,
-        FLAPS_TEST.partition("  crash_at")[0] + "  expect: [{at: 1m, alerts: {}}]\n",
+        FLAPS_TEST.partition("  crash_at")[0] + "  expect: [{at: 1m, alerts: {Dropping: [a]}}]\n",
     )
     assert failure == "4: expected Dropping evaluated\n    got ArithmeticError: no such number"
