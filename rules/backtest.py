@@ -59,7 +59,7 @@ def run(plan: Plan, rule_sets: Sequence[RuleSet], take: Take, progress: Progress
     clock = time.perf_counter()
     for portion in ahead(_portions(plan, rule_sets), _AHEAD):
         waited_s += time.perf_counter() - clock
-        for block in _blocks(portion):
+        for block in blocks(portion):
             first, last = int(block.committed_at[0]), int(block.committed_at[-1])
             begin = begin if samples else first
             if pending and (first // BLOCK_MS > end // BLOCK_MS or pending + len(block) > BLOCK_SAMPLES):
@@ -89,7 +89,7 @@ def _portions(plan: Plan, rule_sets: Sequence[RuleSet]) -> Iterator[Portion]:
     return plan.recording.portions(plan.roster, metrics)
 
 
-def _blocks(portion: Portion) -> Iterator[Portion]:
+def blocks(portion: Portion) -> Iterator[Portion]:
     """Cut where a new block of time begins."""
     blocks = portion.committed_at // BLOCK_MS
     bounds = [0, *(np.flatnonzero(np.diff(blocks)) + 1).tolist(), len(portion)]

@@ -120,24 +120,39 @@ class Recording:
         first, last = found or (None, None)
         return int(first or 0), int(last or 0)
 
+    def ask(self, query: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """DuckDB's answer to a query in which `{rows}` stands for all rows."""
+        with _connected() as connection:
+            asked = query.format(rows="read_parquet($path)")
+            given = {**values, "path": str(self.path)}
+            return _ask(self.path, lambda: connection.execute(asked, given).fetchall())
+
     def portions(
-        self, roster: Roster, metrics: Sequence[str] | None = None, rows: int = 200_000
+        self,
+        roster: Roster,
+        metrics: Sequence[str] | None = None,
+        rows: int = 200_000,
+        *,
+        rostered: bool = False,
     ) -> Iterator[Portion]:
         """The rows in order of commit, in portions of at most so many; `metrics` of them (None: all).
 
-        A commit may go on in the next portion. Columns may be read-only.
+        A commit may go on in the next portion. Columns may be read-only. `rostered`: of the robots in the
+        roster alone; else every robot must be in it.
         """
-        for chunk in self.chunks(roster, metrics, rows):
+        for chunk in self.chunks(roster, metrics, rows, rostered=rostered):
             yield chunk.portion
 
-    def chunks(self, roster: Roster, metrics: Sequence[str] | None, rows: int) -> Iterator[Chunk]:
+    def chunks(
+        self, roster: Roster, metrics: Sequence[str] | None, rows: int, *, rostered: bool = False
+    ) -> Iterator[Chunk]:
         """As `portions`, with what only this package looks at."""
         wanted = self.metrics if metrics is None else [name for name in self.metrics if name in set(metrics)]
         for name in wanted:
             self._expect(name, _NUMBERS)
         with _connected() as connection:
             check = _Check(self.path, roster)
-            for chunk in self._read(connection, roster, wanted, check):
+            for chunk in self._read(connection, roster, wanted, check, rostered):
                 check.order(chunk)
                 size = len(chunk.portion)
                 if size <= rows:
@@ -147,7 +162,12 @@ class Recording:
                     yield chunk.part(slice(start, min(start + rows, size)))
 
     def _read(
-        self, connection: "duckdb.DuckDBPyConnection", roster: Roster, metrics: Sequence[str], check: "_Check"
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        roster: Roster,
+        metrics: Sequence[str],
+        check: "_Check",
+        rostered: bool,
     ) -> Iterator[Chunk]:
         _enumerate(connection, "robots", roster.ids)
         query = "SELECT DISTINCT epoch FROM read_parquet(?) WHERE epoch IS NOT NULL"
@@ -155,7 +175,7 @@ class Recording:
         epochs = tuple(sorted(epoch for (epoch,) in found))
         _enumerate(connection, "epochs", epochs)
         first = 0
-        for columns in self._columns(connection, metrics):
+        for columns in self._columns(connection, metrics, rostered):
             check.complete(columns, first)
             robot, epoch, seq, t, committed_at = (
                 columns[name].filled for name in ("robot", "epoch", "seq", "t", "committed_at")
@@ -166,7 +186,7 @@ class Recording:
             first += len(portion)
 
     def _columns(
-        self, connection: "duckdb.DuckDBPyConnection", metrics: Sequence[str]
+        self, connection: "duckdb.DuckDBPyConnection", metrics: Sequence[str], rostered: bool
     ) -> Iterator[dict[str, "_Column"]]:
         import nanoarrow
 
@@ -176,7 +196,8 @@ class Recording:
         }
         fixed = [f"{coded.get(name, name)} AS {name}" for name in _READ]
         values = [f"{quoted_name(name)}::DOUBLE" for name in metrics]
-        query = f"SELECT {', '.join([*fixed, *values])} FROM read_parquet(?)"  # noqa: S608 -- names are quoted
+        chosen = "WHERE try_cast(robot AS robots) IS NOT NULL" if rostered else ""
+        query = f"SELECT {', '.join([*fixed, *values])} FROM read_parquet(?) {chosen}"  # noqa: S608 -- names are quoted
         names = [*_READ, *metrics]
         relation = _ask(self.path, lambda: connection.sql(query, params=[str(self.path)]))
         stream = iter(_ask(self.path, lambda: nanoarrow.c_array_stream(relation)))
