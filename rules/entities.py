@@ -87,6 +87,11 @@ class Scope:
         """Of each member, the robot whose clock and hours are taken for it."""
         return self._robots[self._starts]
 
+    @cached_property
+    def of_robots(self) -> "Scope":
+        """The robots themselves."""
+        return Scope(self.rule, Entities.among(self.roster, "robot"), self.roster, self.mask)
+
     def peers(self, same: Sequence[str]) -> list[Rows]:
         """Group codes of the members by all of the attributes, then by fewer, at last everyone."""
         return [self._codes(tuple(same[:count])) for count in range(len(same), -1, -1)]

@@ -6,14 +6,12 @@ import numpy as np
 
 from rules.block import Block
 from rules.columns import Floats, Rows, Times
-from rules.conditions import Truth, evaluate, held
+from rules.conditions import TRUE, UNKNOWN, Truth, evaluate, held
 from rules.entities import Scope
 from rules.intervals import Calendar
 from rules.measures import Measured, View, change, measure
 from rules.peers import standing
 from rules.rule import Compare, Condition, Leaf, Measure, OwnPast, Peers, Rule, ShareOfRobots, Silent
-
-FALSE, UNKNOWN, TRUE = 0, 1, 2
 
 
 class Look:
@@ -89,21 +87,13 @@ class Look:
         return np.where(found.covered, found.numbers, np.nan)
 
     def _share(self, share: ShareOfRobots) -> Floats:
-        robots = View(self._block, self.view.robots)
-        truth = evaluate(share.condition, lambda leaf: held(leaf, self._of_robots(leaf, robots)))
-        starts = self.view.starts
+        """Of the robots that count, each looked at for itself."""
+        scope, starts = self._scope.of_robots, self.view.starts
         assert starts is not None, "the loader sees to it"  # noqa: S101 -- only sites and customers have shares
+        robots = np.searchsorted(scope.members, self.view.rows)
+        look = Look(self._rule, scope, self._block, self._calendar, robots)
+        truth = look.truth(share.condition)
         holding = np.add.reduceat((truth == TRUE).astype(np.float64), starts, axis=1)
         known = np.add.reduceat((truth != UNKNOWN).astype(np.float64), starts, axis=1)
         enough = known >= max(share.min_robots, 1)
         return np.where(enough, holding / np.where(enough, known, 1), np.nan)
-
-    def _of_robots(self, leaf: Leaf, robots: View) -> Measured:
-        match leaf:
-            case Compare(measured):
-                return measure(measured, robots)
-            case Silent():
-                return measure(leaf, robots, self._period(robots))
-            case OwnPast():
-                return Measured(change(leaf, robots))
-        raise ValueError(f"{leaf} cannot be asked of the robots of a site")

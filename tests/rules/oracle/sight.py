@@ -134,11 +134,11 @@ class Sight:
     @cached_property
     def heard(self) -> int | None:
         """When the robot was last heard."""
-        return max((s.committed_at for s in self.come), default=None)
+        return max((s.committed_at for s in self.chain), default=None)
 
     def heard_of(self, source: str) -> int | None:
         """When the robot, or a subsystem that is up, was last heard."""
         if source == "robot":
             return self.heard
-        ups = (s.committed_at for s in self.come if s.values.get(f"{source}.up") == 1)
+        ups = (s.committed_at for s in self.chain if s.values.get(f"{source}.up") == 1)
         return max(ups, default=None)

@@ -1,0 +1,523 @@
+"""Random worlds for the engine and the oracle: rules, rosters, streams, and when the collector listened.
+
+Numbers are small and of a kind that adds up without rounding (quarters), so that values can be compared
+exactly; gauges are tenths, whose sums depend on the order in which the rules say they are added.
+
+A world is made of random bytes, in which zero stands for what is plainest, and a sample is a string of its
+own: so a world that shows a fault can be made simpler, byte by byte and sample by sample, as long as it does.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
+from functools import cached_property
+from typing import Any, TypeVar, get_args
+
+from rules.roster import Robot, Roster
+from rules.rule import (
+    DAY_MS,
+    WEEK_MS,
+    ActiveDays,
+    AllOf,
+    AnyOf,
+    Compare,
+    Comparison,
+    Condition,
+    EntityKind,
+    Filter,
+    Fluctuation,
+    Gauge,
+    Group,
+    Increase,
+    Leaf,
+    Measure,
+    MissingData,
+    Not,
+    OneOf,
+    Operator,
+    OwnPast,
+    Peers,
+    Prefix,
+    Ratio,
+    Reduce,
+    Rule,
+    RuleSet,
+    ShareOfRobots,
+    Silent,
+    Statistic,
+    Text,
+    TimeInterval,
+    TimeSpans,
+    Within,
+)
+from tests.rules.oracle import Robots, Sample
+from tests.rules.oracle.calendar import local, zone
+
+COUNTERS = ("a.x", "a.y", "b.z")
+SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
+SUNDAY = 1_774_742_400_000  # 2026-03-29 00:00 UTC: an hour later the clocks of Europe go from 2:00 to 3:00
+ALWAYS = -(2**60)
+MOST_ROBOTS = 6
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything an engine is given."""
+
+    rules: RuleSet
+    rosters: tuple[tuple[int, Robots], ...]  # each for what is due after its time
+    samples: tuple[Sample, ...]  # in the order of their commit
+    listening: tuple[tuple[int, int], ...]
+    delay: int
+    start: int  # the evaluations are after this
+    end: int
+
+    def roster(self, number: int) -> Roster:
+        """As the engine takes it."""
+        return Roster(Robot(id_, dict(attributes)) for id_, attributes in self.rosters[number][1].items())
+
+
+class Dice:
+    """Decisions, from bytes; once these are used up, always the plainest."""
+
+    def __init__(self, drawn: bytes) -> None:
+        self._left = iter(drawn)
+
+    def pick(self, options: Sequence[_T]) -> _T:
+        """One of them."""
+        return options[next(self._left, 0) % len(options)]
+
+    def often(self, plain: _T, *others: _T) -> _T:
+        """Half the time the plain one."""
+        return self.pick((plain,) * len(others) + others)
+
+    def attribute(self, name: str, *values: Any) -> dict[str, Any]:
+        """One of these values, or none."""
+        value = self.pick((None, *values))
+        return {} if value is None else {name: value}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How long things take in a world."""
+
+    unit: int  # ms
+    begin: int
+    history: int  # units before the first evaluation
+    run: int  # units with evaluations
+    intervals: tuple[int, ...]  # units
+
+    @property
+    def start(self) -> int:
+        """When evaluations begin."""
+        return self.begin + self.history * self.unit
+
+    @property
+    def end(self) -> int:
+        """When samples end."""
+        return self.start + self.run * self.unit
+
+    @property
+    def over(self) -> int:
+        """When evaluations end."""
+        return self.end + self.run * self.unit // 8
+
+    @cached_property
+    def overs(self) -> tuple[int, ...]:
+        """Windows, some of them no multiple of anything."""
+        units = (61, 20, 150, 20, 61, 7, 3, 400)
+        return (*(count * self.unit for count in units), self.unit * 7 // 2, self.unit * 150 + 1)
+
+    @property
+    def long_overs(self) -> tuple[int, ...]:
+        """Windows of which more is known."""
+        return (150 * self.unit, 61 * self.unit, 400 * self.unit)
+
+
+def scale(dice: Dice) -> Scale:
+    """Seconds, minutes or hours; around midnight here or there, or around the change of clocks."""
+    unit = dice.pick((MINUTE, HOUR, SECOND, HOUR, MINUTE))
+    intervals = dice.pick(((1,), (2,), (1, 2), (7, 1), (5, 20), (2, 7), (20,)))
+    run = dice.pick((60, 100, 30)) * min(intervals)
+    history = dice.pick((60, 0, 300, 800))
+    middle = SUNDAY + dice.pick((0, -1, 1, 2, 4, 16)) * HOUR
+    begin = middle - (history + run * dice.pick(range(11)) // 10) * unit
+    return Scale(unit, begin + dice.often(0, 7), history, run, intervals)
+
+
+# Rosters
+
+
+def robot(dice: Dice, span: Scale) -> dict[str, str | float]:
+    """What is known of a robot."""
+    found: dict[str, str | float] = {
+        **dice.attribute("site", *["hall"] * 4, *["bank"] * 2),
+        **dice.attribute("customer", *["acme"] * 4, "zoo"),
+        **dice.attribute("industry", *["ktv"] * 4, "bank"),
+        **dice.attribute("scene", *["tour"] * 4, "bar"),
+        **dice.attribute("tz", "Europe/Berlin", "Asia/Shanghai", "America/New_York", "Nowhere/Land"),
+        **dice.attribute("lifecycle", *["live"] * 8, "retired"),
+        **dice.attribute("installed_on", "2026-03-28", "2026-03-20", "soon"),
+        **dice.attribute("floor", 1.0, 3.0),
+        **dice.attribute("holidays", "2026-03-29", "2026-03-28, 2026-03-30"),
+    }
+    return {**found, **hours(dice, span, zone(found))}
+
+
+def clock(dice: Dice, span: Scale, tz: tzinfo) -> int:
+    """A minute of the day, as the clock shows it at some time of the world."""
+    now = local(span.start + dice.pick(range(9)) * span.run * span.unit // 8, tz)
+    return now.hour * 60 + now.minute
+
+
+def hours(dice: Dice, span: Scale, tz: tzinfo) -> dict[str, str]:
+    """Opening hours of a robot."""
+    begin, end = (clock(dice, span, tz) for _ in range(2))
+    fit = f"{begin // 60:02}:{begin % 60:02}-{end // 60:02}:{end % 60:02}"
+    return dice.attribute(
+        "open_hours",
+        fit,
+        f"sa,su {fit}; we 12:00-13:00",
+        fit,
+        f"su-we {fit}",
+        "mo-fr 09:00-18:00; sa,su 10:00-16:00",
+        "mo-su 00:00-12:00,22:00-02:00",
+        "24/7",
+        "whenever",
+    )
+
+
+def rosters(dice: Dice, span: Scale) -> tuple[tuple[int, Robots], ...]:
+    """A roster, and perhaps one that has grown, with a robot that changed."""
+    first = {f"r{number}": robot(dice, span) for number in range(dice.pick((2, 4, 1, 3, 4)))}
+    if dice.often(True, True, True, False):
+        return ((ALWAYS, first),)
+    then = dict(first)
+    if dice.pick((False, True)):
+        changed = {**dice.attribute("lifecycle", "live", "retired"), **dice.attribute("floor", 3.0)}
+        then["r0"] = {**first["r0"], **changed}
+    then |= {f"n{number}": robot(dice, span) for number in range(dice.pick((1, 0, 2)))}
+    since = span.start + dice.pick(range(1, 10)) * span.run * span.unit // 10
+    return ((ALWAYS, first), (since, then))
+
+
+# Rules
+
+
+def counters(dice: Dice) -> tuple[str, ...]:
+    """One, or several."""
+    return dice.often(("a.x",), ("a.y",), ("a.x", "a.y"), ("a.y", "b.z"), ("b.z", "a.y", "a.x"))
+
+
+def measure(
+    dice: Dice, span: Scale, entity: EntityKind, *, past: bool = False, long: bool = False
+) -> Measure:
+    """Anything that can be measured of such an entity."""
+    overs = span.long_overs if past or long else span.overs
+    kinds = ["increase", "ratio"]
+    kinds += [] if past else ["days", "fluctuation"] + ["gauge", "gauge"] * (entity == "robot")
+    match dice.often("increase", *kinds):
+        case "ratio":
+            return Ratio(counters(dice), counters(dice), dice.pick(overs), dice.pick((1.0, 0.0, 1.0, 4.0)))
+        case "gauge":
+            reduce: Reduce = dice.pick(get_args(Reduce))
+            return Gauge("a.g", reduce, dice.pick(overs))
+        case "days":
+            return ActiveDays(counters(dice), dice.pick((1, 0, 4)), dice.pick((2, 1, 7, 30)))
+        case "fluctuation":
+            return Fluctuation(counters(dice), dice.pick((2, 1, 7, 3, 30)))
+    return Increase(counters(dice), dice.pick(overs))
+
+
+def comparison(dice: Dice, *bounds: float) -> Comparison:
+    """Against one of these bounds, or two."""
+    operator: Operator = dice.pick(get_args(Operator))
+    low = dice.pick(bounds)
+    higher = [bound for bound in bounds if bound >= low]
+    return Comparison(operator, low, dice.pick(higher) if operator == "between" else None)
+
+
+def compare(dice: Dice, found: Measure) -> Compare:
+    """With what makes a difference."""
+    match found:
+        case Ratio():
+            return Compare(found, comparison(dice, 0.5, 0.25, 1.0))
+        case Fluctuation():
+            return Compare(found, comparison(dice, 0.5, 0.0, 1.0))
+        case Gauge():
+            return Compare(found, comparison(dice, 0.2, 0.1, 0.25))
+    return Compare(found, comparison(dice, 2, 0, 1, 4, 8))
+
+
+def leaf(dice: Dice, span: Scale, entity: EntityKind) -> Leaf:
+    """A comparison of some kind."""
+    kinds = ["silent", "peers"] + ["own past"] * (span.unit == HOUR) + ["share"] * (entity != "robot")
+    match dice.often("compare", *kinds):
+        case "silent":
+            return Silent(
+                dice.pick(("robot", "a") if entity == "robot" else ("robot",)), dice.pick(span.overs)
+            )
+        case "peers":
+            return peers(dice, span, entity)
+        case "own past":
+            found = measure(dice, span, entity, past=True)
+            most = min(4, (90 * DAY_MS - found.over_ms) // WEEK_MS)
+            return OwnPast(found, min(most, dice.pick((1, 2, 1, 4))), comparison(dice, 0, -0.5, -0.2, 1))
+        case "share":
+            inner = condition(dice, span, "robot")
+            return ShareOfRobots(inner, dice.pick((1, 2)), comparison(dice, 0.5, 0, 1))
+    return compare(dice, measure(dice, span, entity))
+
+
+def peers(dice: Dice, span: Scale, entity: EntityKind) -> Peers:
+    """A comparison among peers."""
+    statistic: Statistic = dice.pick(get_args(Statistic))
+    bounds = (0.5, 0, 0.75, 1) if statistic == "percentile" else (0, -1, 0.6745)
+    same = dice.pick(((), ("industry",), ("industry", "scene"), ("site", "floor")))
+    return Peers(
+        measure(dice, span, entity, long=True),
+        same,
+        dice.pick((2, 2, 3, 4)),
+        statistic,
+        comparison(dice, *bounds),
+    )
+
+
+def condition(dice: Dice, span: Scale, entity: EntityKind, depth: int = 2) -> Condition:
+    """A leaf, or what can be made of several."""
+    kind = dice.often("leaf", "all", "any", "not") if depth else "leaf"
+    if kind == "leaf":
+        return leaf(dice, span, entity)
+    if kind == "not":
+        return Not(condition(dice, span, entity, depth - 1))
+    inner = tuple(condition(dice, span, entity, depth - 1) for _ in range(dice.pick((2, 1, 3))))
+    return AllOf(inner) if kind == "all" else AnyOf(inner)
+
+
+FILTERS: tuple[tuple[Filter, ...], ...] = (
+    (OneOf("site", ("hall",)),),
+    (OneOf("lifecycle", ("live", "retired")),),
+    (OneOf("floor", ("3",)), Within("floor", 0, None)),
+    (Prefix("industry", "k"),),
+    (Within("days_since_install", 1, 9),),
+    (Within("days_since_install", None, 7), OneOf("lifecycle", ("live", "retired"))),
+)
+TIMES = (("open_hours",), ("shift",), ("shift", "open_hours"), ("fair",))
+
+
+def rule(dice: Dice, span: Scale, name: str, group: str, interval: int) -> Rule:
+    """A rule over the metrics of these tests."""
+    entity: EntityKind = dice.pick(("robot", "site", "robot", "customer"))
+    missing: MissingData = dice.pick(get_args(MissingData))
+    when = condition(dice, span, entity)
+    lasts = (0, 0, 5, 40)
+    return Rule(
+        name=name,
+        group=group,
+        interval_ms=interval,
+        about=Text(name, name),
+        summary=Text(name, name),
+        when=when,
+        missing_data=missing,
+        severity="low",
+        subsystem="a",
+        entity=entity,
+        where=dice.often((), *FILTERS),
+        clear_when=clearing(dice, span, entity, when),
+        for_ms=dice.pick(lasts) * span.unit,
+        keep_firing_for_ms=dice.pick(lasts) * span.unit,
+        active_intervals=dice.often((), *TIMES),
+        mute_intervals=dice.often((), (), (), *TIMES),
+        storm=None,
+    )
+
+
+def clearing(dice: Dice, span: Scale, entity: EntityKind, when: Condition) -> Condition | None:
+    """Nothing, what is easier than the condition, or something else altogether."""
+    kind = dice.often("", "easier", "other")
+    if kind == "easier" and isinstance(when, Compare) and isinstance(when.measure, Increase):
+        return Compare(when.measure, Comparison("at most", 1))
+    return condition(dice, span, entity) if kind == "other" else None
+
+
+def named(dice: Dice, span: Scale, name: str) -> TimeInterval:
+    """An interval of two spans."""
+    spans = []
+    for _ in range(2):
+        times = tuple((clock(dice, span, UTC), clock(dice, span, UTC)) for _ in range(dice.pick((1, 0, 2))))
+        days = dice.often((0, 1, 2, 3, 4, 5, 6), (5, 6), (6,), (0, 1, 2))
+        dates = dice.often((), (("2026-03-29", "2026-04-02"),))
+        spans.append(TimeSpans(days, tuple(each for each in times if each[0] != each[1]), dates))
+    return TimeInterval(name, tuple(spans))
+
+
+def rule_set(dice: Dice, span: Scale) -> RuleSet:
+    """A group an interval."""
+    groups = []
+    for number, interval in enumerate(span.intervals):
+        every = interval * span.unit
+        made = [
+            rule(dice, span, f"R{number}{place}", f"g{number}", every)
+            for place in range(dice.pick((1, 2, 3)))
+        ]
+        groups.append(Group(f"g{number}", every, tuple(made)))
+    return RuleSet(tuple(groups), (named(dice, span, "shift"), named(dice, span, "fair")))
+
+
+# Streams
+
+# What the bytes of a sample mean: time since the one before (in paces), how late it came (in units; -1: taken
+# by a clock that is ahead), what happens, how counters rise, the gauges, whether it comes again.
+_GAPS = (*[1] * 8, *[0.5] * 4, 0.1, *[2] * 4, 8)
+_LATE = (*[0] * 10, 1, 1, 2, 2, 5, 5, 30, 90, 300, -1, -1)
+_HAPPENS = (*[""] * 14, "epoch", "lacking")
+_RISE = (0, 1, 0, 3, 0.25, 0, 2)
+_LEVELS: tuple[dict[str, float], ...] = (
+    {},
+    {"a.g": 0.1},
+    {"a.g": 0.2},
+    {"a.g": 0.3, "a.up": 1.0},
+    {"a.up": 1.0},
+    {"a.up": 0.0},
+)
+_AGAIN = (*[None] * 16, 7, 100)
+
+
+@dataclass
+class Stream:
+    """A robot that samples: its clock, its counters, its epoch."""
+
+    robot: str
+    span: Scale
+    pace: float  # units
+    place: float  # units after the begin
+    known: set[str]
+    epoch: int = 0
+    seq: int = 0
+
+    def __post_init__(self) -> None:
+        self._counts = dict.fromkeys(COUNTERS, 0.0)
+
+    def samples(self, drawn: bytes) -> list[Sample]:
+        """The next sample, and perhaps the same once more."""
+        dice = Dice(drawn)
+        self.place += max(dice.pick(_GAPS) * self.pace, 0.1)
+        self.seq += 1
+        late, happens = dice.pick(_LATE), dice.pick(_HAPPENS)
+        self._count(happens, [dice.pick(_RISE) for _ in COUNTERS])
+        unit = self.span.unit
+        when = self.span.begin + round(self.place * 10) * unit // 10
+        t, committed = (when + 5 * unit, when) if late < 0 else (when, when + late * unit)
+        lacking = COUNTERS[:2] if happens == "lacking" else ()
+        values = {counter: self._counts[counter] for counter in self.known if counter not in lacking}
+        values |= dice.pick(_LEVELS)
+        made = Sample(self.robot, f"{self.robot}-{self.epoch}", self.seq, t, committed, values)
+        again = dice.pick(_AGAIN)
+        if again is None or late < 0:
+            return [made]
+        return [made, replace(made, committed_at=committed + again * unit)]
+
+    def _count(self, happens: str, rises: Sequence[float]) -> None:
+        if happens == "epoch":
+            self.epoch += 1
+            self._counts = dict.fromkeys(COUNTERS, 0.0)
+        for counter, rise in zip(COUNTERS, rises, strict=True):
+            self._counts[counter] += rise
+            self.known |= {counter} if rise else set()
+
+
+def stream(dice: Dice, span: Scale, robot_id: str, drawn: Sequence[bytes]) -> list[Sample]:
+    """A robot's samples: late, missing, partial and repeated ones; a few of long before come first."""
+    early = min(dice.pick((2, 0, 6, 12, 20)), len(drawn) * 2 // 3)
+    early_pace = dice.pick((17 * HOUR, 60 * HOUR, 3 * HOUR, 10 * span.unit, 5 * DAY_MS)) / span.unit
+    pace = dice.pick((1, 0.8, 0.5, 1.5)) * span.run / max(len(drawn) - early, 1)
+    begin = span.history + dice.pick((-4, -1, -8, 4)) * pace
+    known = set(dice.pick((COUNTERS, COUNTERS, COUNTERS, COUNTERS[:1])))
+    found = Stream(robot_id, span, early_pace, begin - early * early_pace, known)
+    before = [sample for chunk in drawn[:early] for sample in found.samples(chunk)]
+    samples = [sample for sample in before if sample.when < span.begin + begin * span.unit]
+    found.place, found.pace = begin, pace
+    samples += [sample for chunk in drawn[early:] for sample in found.samples(chunk)]
+    return [sample for sample in samples if sample.when <= span.end]
+
+
+# Worlds
+
+
+def pauses(dice: Dice, span: Scale) -> tuple[tuple[int, int], ...]:
+    """When the collector listened."""
+    since, until = dice.pick(((0, 0), (0, 0), (3, 4), (8, 9), (10, 18), (15, 16), (0, 20)))
+    twentieth = (span.end - span.begin) // 20
+    return ((span.begin, span.begin + since * twentieth), (span.begin + until * twentieth, span.over))
+
+
+def world(drawn: bytes, streams: Sequence[Sequence[bytes]]) -> World:
+    """Made of what was drawn."""
+    dice = Dice(drawn)
+    span = scale(dice)
+    fleets = rosters(dice, span)
+    since, then = fleets[-1]
+    samples = [
+        sample
+        for number, robot_id in enumerate(then)
+        for sample in stream(dice, span, robot_id, streams[number])
+        if robot_id in fleets[0][1] or sample.committed_at > since
+    ]
+    return World(
+        listening=pauses(dice, span),
+        delay=dice.pick((0, 0, span.unit // 2, 3 * span.unit)),
+        rules=rule_set(dice, span),
+        rosters=fleets,
+        samples=tuple(sorted(samples, key=lambda sample: sample.committed_at)),
+        start=span.start,
+        end=span.over,
+    )
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a case is made of: bytes of the world, of each robot's samples, and of what is done with it."""
+
+    head: bytes
+    streams: tuple[tuple[bytes, ...], ...]
+    deed: bytes
+
+    @classmethod
+    def at_random(cls, chance: random.Random) -> "Drawn":
+        """Any."""
+        lengths = [chance.choice((16, 25, 40)) for _ in range(MOST_ROBOTS)]
+        streams = tuple(tuple(chance.randbytes(8) for _ in range(length)) for length in lengths)
+        return cls(chance.randbytes(400), streams, chance.randbytes(2))
+
+    def world(self) -> World:
+        """The world."""
+        return world(self.head, self.streams)
+
+    def simpler(self) -> Iterator["Drawn"]:
+        """With some bytes at zero, or without some samples; what saves most comes first."""
+        if self.head.endswith(b"\0"):
+            yield replace(self, head=self.head.rstrip(b"\0"))
+        for head in _zeroed(self.head):
+            yield replace(self, head=head)
+        for number, samples in enumerate(self.streams):
+            for fewer in _fewer(samples):
+                yield replace(self, streams=(*self.streams[:number], fewer, *self.streams[number + 1 :]))
+
+
+def _zeroed(drawn: bytes) -> Iterator[bytes]:
+    for size in (64, 16, 4, 1):
+        for start in range(0, len(drawn), size):
+            if any(drawn[start : start + size]):
+                yield drawn[:start] + bytes(len(drawn[start : start + size])) + drawn[start + size :]
+
+
+def _fewer(samples: tuple[bytes, ...]) -> Iterator[tuple[bytes, ...]]:
+    for size in (40, 8, 2, 1):
+        for start in range(0, len(samples), size):
+            yield samples[:start] + samples[start + size :]
+    for place, chunk in enumerate(samples):
+        for simple in _zeroed(chunk):
+            yield (*samples[:place], simple, *samples[place + 1 :])
