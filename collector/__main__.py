@@ -138,13 +138,20 @@ def _retention(arguments: argparse.Namespace) -> Retention:
 
 
 def _export(arguments: argparse.Namespace) -> int:
+    if arguments.out is None and arguments.alerts is None:
+        raise ConfigError("nothing to export; give --out FILE.parquet, --alerts FILE.jsonl, or both")
     store = parse_store(arguments.store)
-    transfer.export_recording(Folder(arguments.data), arguments.out, _database(arguments), store)
-    size = arguments.out.stat().st_size
-    if arguments.json:
-        print(json.dumps({"file": str(arguments.out), "bytes": size}))
-    else:
-        print(f"{arguments.out}: {size:,} bytes")
+    transfer.export(Folder(arguments.data), arguments.out, arguments.alerts, _database(arguments), store)
+    sizes = {path: path.stat().st_size for path in (arguments.out, arguments.alerts) if path is not None}
+    if not arguments.json:
+        print("\n".join(f"{path}: {size:,} bytes" for path, size in sizes.items()))
+        return 0
+    report: dict[str, object] = {}
+    if arguments.out is not None:
+        report |= {"file": str(arguments.out), "bytes": sizes[arguments.out]}
+    if arguments.alerts is not None:
+        report["alerts"] = {"file": str(arguments.alerts), "bytes": sizes[arguments.alerts]}
+    print(json.dumps(report))
     return 0
 
 
@@ -283,11 +290,14 @@ def _add_retention(run: argparse.ArgumentParser) -> None:
 
 
 def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    about = "write everything stored as a recording; the collector may be running"
-    export = _command(commands, "export", about, "export --data data --out fleet.parquet")
+    about = "write everything stored as a recording, and the alert log; the collector may be running"
+    export = _command(commands, "export", about, "export --data data --out fleet.parquet --alerts live.jsonl")
     _add_data(export)
     _add_store(export)
-    export.add_argument("--out", required=True, type=Path, metavar="FILE.parquet")
+    export.add_argument("--out", type=Path, metavar="FILE.parquet", help="the recording")
+    export.add_argument(
+        "--alerts", type=Path, metavar="FILE.jsonl", help="the alert log, as vitals-rules backtest writes it"
+    )
     export.add_argument("--json", action="store_true", help="report as JSON")
     export.set_defaults(run=_export)
 

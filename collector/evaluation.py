@@ -1,9 +1,9 @@
 """Rules over committed samples, and what they find into the queue.
 
 Live, after a restart and in an import the same thing happens: batches come in the order of their commits,
-and before each of them everything is evaluated that was due before it. A restart takes up the signals of
-the last evaluation committed, and feeds the history again; evaluations that were missed meanwhile see what
-had been committed by their time, and nothing later.
+and an evaluation sees what had been committed by its time, and nothing later. A restart takes up the signals
+of the last evaluation committed, and feeds the history again; evaluations that were missed meanwhile are
+made up for, many at once.
 
 Evaluations that could not be written are kept and written with the next ones: the engine does not repeat
 them. If the process dies before, the next one evaluates them again.
@@ -23,12 +23,14 @@ from collector.stores import Rows, Store
 from collector.stores.rows import MISSING, Floats
 from collector.telemetry import Telemetry
 from rules.batch import Batch
-from rules.engine import Engine, Evaluation
+from rules.engine import Engine
+from rules.evaluation import Evaluation
 from rules.roster import Roster
 from rules.rule import RuleSet
 
 EVAL_DELAY_MS: Final = 30_000
-AT_ONCE: Final = 500  # evaluations in one transaction, while catching up
+PORTION_MS: Final = 86_400_000  # of commits that are fed before they are evaluated, while catching up
+PORTION_ROWS: Final = 500_000  # or of so many samples
 Progress = Callable[[float, int], None]  # a fraction, and the time it has come to
 log = structlog.get_logger()
 
@@ -59,6 +61,7 @@ class Evaluator:
         self._engine = Engine(rules, self.roster, eval_delay_ms=eval_delay_ms)
         self._unwritten: list[Evaluation] = []
         self._failing: dict[str, str] = {}  # rules whose last evaluation failed, and why
+        self._group = {rule.name: rule.group for rule in rules.rules}
         conditions.well("rules", f"{len(rules.rules)} rules")
 
     def resume(self, store: Store, progress: Progress = quietly) -> None:
@@ -70,12 +73,16 @@ class Evaluator:
         evaluated = min(snapshot.watermarks.values(), default=None)
         since = 0 if evaluated is None else evaluated - self._engine.lookback_ms
         begin, end = since, store.contents().last_at or 0
+        ticked, rows = begin, 0
         for batch in store.batches(max(0, since), self.roster, self._rules.metrics):
-            begin = begin or batch.committed_at
-            self._evaluate(batch.committed_at - 1, AT_ONCE)
+            begin, ticked = begin or batch.committed_at, ticked or batch.committed_at
+            if batch.committed_at - ticked > PORTION_MS or rows > PORTION_ROWS:
+                self._evaluate(batch.committed_at - 1)
+                ticked, rows = batch.committed_at, 0
             self._engine.feed(batch)
+            rows += len(batch)
             progress((batch.committed_at - begin) / max(1, end - begin), batch.committed_at)
-        self._write()
+        self._evaluate(end - 1)
 
     def enrol(self, roster: Roster) -> None:
         """Takes a roster that has grown or changed."""
@@ -95,11 +102,10 @@ class Evaluator:
         """Evaluates what is due by now. Nothing may be committed at or before `now` after this."""
         self._evaluate(now)
 
-    def _evaluate(self, now: int, at_once: int = 1) -> None:
+    def _evaluate(self, now: int) -> None:
         with self._telemetry.evaluation_seconds.time():
             self._unwritten += self._engine.tick(now)
-        if len(self._unwritten) >= at_once:
-            self._write()
+        self._write()
 
     def _write(self) -> None:
         if not self._unwritten:
@@ -124,8 +130,9 @@ class Evaluator:
                 self._telemetry.rule_errors.labels(rule).inc()
                 if self._failing.get(rule) != message:
                     log.error("a rule cannot be evaluated; its signals stay", rule=rule, error=message)
-            group = {rule.name for rule in self._rules.rules if rule.group == evaluation.group}
-            self._failing = {r: m for r, m in self._failing.items() if r not in group} | failed
+            if self._failing or failed:
+                others = {r: m for r, m in self._failing.items() if self._group.get(r) != evaluation.group}
+                self._failing = others | failed
         count = len(self._rules.rules)
         if self._failing:
             first = next(f"{rule}: {message}" for rule, message in self._failing.items())

@@ -97,8 +97,10 @@ class Ingest:
             return list(self._parts.receipts.due(self._now))
 
     def close(self, now: int) -> None:
-        """The end of listening; everything that arrived was processed."""
-        self._parts.listening.end(max(now, self._now))
+        """The end of listening; everything that arrived was processed. What is due by now is evaluated."""
+        self._now = max(now, self._now)
+        self._parts.listening.end(self._now)
+        self._guard_engine(lambda: self._parts.evaluator.advance(self._now))
 
     @contextmanager
     def _spent_on(self, stage: str) -> Iterator[None]:
@@ -212,12 +214,16 @@ class Ingest:
                 return done
 
     def _evaluate(self, collected: Collected) -> None:
+        evaluator = self._parts.evaluator
+        if len(collected.rows):
+            self._guard_engine(lambda: evaluator.take(collected.rows, self._now))
+        else:
+            self._guard_engine(lambda: evaluator.advance(self._now))
+
+    def _guard_engine(self, action: Callable[[], None]) -> None:
         """A fault of the engine must not keep samples from being stored."""
         try:
-            if len(collected.rows):
-                self._parts.evaluator.take(collected.rows, self._now)
-            else:
-                self._parts.evaluator.advance(self._now)
+            action()
         except Exception as error:
             self._parts.conditions.ill("engine", repr(error))
             log.exception("the engine failed", error=repr(error))

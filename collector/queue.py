@@ -28,7 +28,7 @@ from enum import StrEnum
 from typing import Final
 
 from rules import flapping
-from rules.evaluation import By, Entity, Event, Evidence, Reading
+from rules.evaluation import By, Entity, Event, Evidence, Reading, SignalKey
 from rules.lifecycle import State
 from rules.rule import Rule
 
@@ -126,6 +126,11 @@ class Alert:
     def is_open(self) -> bool:
         """Whether it is still in the queue."""
         return self.work is not Work.CLOSED
+
+    @property
+    def key(self) -> SignalKey:
+        """Rule, kind and id of entity: what no other open alert has."""
+        return self.rule, self.entity.kind, self.entity.id
 
     @property
     def measure(self) -> str:

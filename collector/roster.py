@@ -3,7 +3,7 @@
 import csv
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,6 +14,7 @@ import yaml
 
 from agent.wire import is_robot
 from collector.relational import Lifecycle, RobotRecord
+from rules.intervals import parse_holidays, parse_open_hours
 from rules.roster import Robot
 
 FIELDS: Final = ("name", "customer", "site", "industry", "scene", "model", "tz", "installed_on")
@@ -22,6 +23,10 @@ MAX_DEPTH: Final = 8
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the quick one, where it was built
 MAX_BYTES: Final = 64 * 1024 * 1024
 _EXTRA: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
+    "open_hours": parse_open_hours,
+    "holidays": parse_holidays,
+}
 Value = str | float
 Row = Mapping[str, Value]
 
@@ -111,6 +116,11 @@ def _known(name: str, value: Value) -> str:
 def _extra(name: str, value: Value) -> Value:
     if not _EXTRA.fullmatch(name):
         raise RosterError(f"{name!r} is no attribute's name; use lower-case letters, digits and _")
+    if name in _PARSERS:
+        try:
+            _PARSERS[name](str(value))
+        except ValueError as error:
+            raise RosterError(str(error)) from None
     if isinstance(value, str):
         return _short(name, value)
     if not math.isfinite(value):

@@ -1,7 +1,8 @@
-"""Recordings in and out: `import` and `export`."""
+"""Recordings in and out, and the alert log out: `import` and `export`."""
 
 import shutil
 import urllib.request
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,22 +64,37 @@ def import_recording(
         return Outcome(imported, added, settled_until(parts.relational, parts.eval_delay_ms), alerts)
 
 
-def export_recording(
-    folder: Folder, path: Path, database: str | None = None, store: StoreAddress = EMBEDDED
+def export(
+    folder: Folder,
+    recording: Path | None,
+    alerts: Path | None,
+    database: str | None = None,
+    store: StoreAddress = EMBEDDED,
 ) -> None:
-    """Writes everything stored as a recording, through the running collector or from its files."""
+    """Writes everything stored as a recording, the alert log, or both; through the running collector or
+    from its files.
+    """
     if not folder.exists:
         raise FolderError(f"{folder.path}: no collector's data; give the --data of vitals-collector run")
-    if not path.parent.is_dir():
-        raise TransferError(f"{path}: there is no folder {path.parent}; make it, or give another --out")
+    _check_folders({"--out": recording, "--alerts": alerts})
     try:
         with folder.locked():
-            _export_files(folder, path, database, store)
+            _export_files(folder, recording, alerts, database, store)
     except FolderInUseError as error:
         url = folder.served_at()
         if url is None:
             raise TransferError(f"{error}, which serves nothing yet; try again when it does") from None
-        _download(f"{url}/api/v1/export", path)
+        for path, place in ((recording, "export"), (alerts, "alert-log")):
+            if path is not None:
+                _download(f"{url}/api/v1/{place}", path)
+
+
+def _check_folders(paths: Mapping[str, Path | None]) -> None:
+    for option, path in paths.items():
+        if path is not None and not path.parent.is_dir():
+            raise TransferError(
+                f"{path}: there is no folder {path.parent}; make it, or give another {option}"
+            )
 
 
 def _check_order(path: Path, parts: Opened) -> None:
@@ -106,12 +122,29 @@ def _remember_listening(header: Header, relational: Relational) -> None:
             relational.start_listening(since, until)
 
 
-def _export_files(folder: Folder, path: Path, database: str | None, address: StoreAddress) -> None:
-    with (
-        closing(open_store(address, folder.path, catalogues.load())) as store,
-        closing(Relational(database or folder.database)) as relational,
-    ):
-        store.export(path, Header(tuple(relational.listening()), relational.roster().robots))
+def _export_files(
+    folder: Folder, recording: Path | None, alerts: Path | None, database: str | None, address: StoreAddress
+) -> None:
+    with closing(Relational(database or folder.database)) as relational:
+        if recording is not None:
+            header = Header(tuple(relational.listening()), relational.roster().robots)
+            with closing(open_store(address, folder.path, catalogues.load())) as store:
+                store.export(recording, header)
+        if alerts is not None:
+            _write(relational.alert_log(), alerts)
+
+
+def _write(lines: Iterable[str], path: Path) -> None:
+    """The file is there whole, or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(f"{line}\n" for line in lines)
+        part.replace(path)
+    except OSError as error:
+        raise TransferError(f"{path}: cannot be written: {error.strerror or error}") from None
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _download(url: str, path: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from collector.queue import Alert, Signal
-from collector.relational.roster import RobotRecord
-from rules.engine import Evidence
+from collector.subjects import Subject
+from rules.evaluation import Evidence
 from rules.rule import Rule, Text
 
 Language = Literal["en", "zh"]
@@ -41,16 +41,18 @@ _UNKNOWN: Final[Mapping[str, Mapping[Language, str]]] = {
 _PLAIN: Final = Text(
     "{rule} on {robot} at {site} since {since}", "{site} 的 {robot} 自 {since} 起触发 {rule}"
 )
+_PLAIN_GROUP: Final = Text("{rule} on {entity} since {since}", "{entity} 自 {since} 起触发 {rule}")
 
 
-def summary(alert: Alert, rule: Rule | None, robot: RobotRecord | None) -> Text:
+def summary(alert: Alert, rule: Rule | None, subject: Subject) -> Text:
     """The rule's summary of this alert, or plain words where the rule is gone.
 
     While the signal fires the value is the latest; afterwards it is that which opened the alert.
     """
-    template = rule.summary if rule else _PLAIN
+    plain = _PLAIN if subject.kind == "robot" else _PLAIN_GROUP
+    template = rule.summary if rule else plain
     return Text(
-        _fill(template.en, _facts(alert, robot, "en")), _fill(template.zh, _facts(alert, robot, "zh"))
+        _fill(template.en, _facts(alert, subject, "en")), _fill(template.zh, _facts(alert, subject, "zh"))
     )
 
 
@@ -80,6 +82,8 @@ def value(number: float | None, unit: str, language: Language) -> str:
             return duration(number * 1_000, language)
         case "B":
             return _bytes(number)
+        case "d":
+            return f"{_number(number)} {'d' if language == 'en' else '天'}"
     return f"{_number(number)} {unit}" if unit in _SHOWN_UNITS else _number(number)
 
 
@@ -103,15 +107,16 @@ def _fill(template: str, facts: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda found: facts.get(found[1], found[0]), template)
 
 
-def _facts(alert: Alert, robot: RobotRecord | None, language: Language) -> dict[str, str]:
+def _facts(alert: Alert, subject: Subject, language: Language) -> dict[str, str]:
     first = alert.evidence[0] if alert.evidence else None
     shown = alert.value if alert.signal is Signal.FIRING else alert.opened_value
     return {
         "rule": alert.rule,
-        "robot": (robot.name if robot else None) or alert.entity.id,
-        "site": (robot.site if robot else None) or _UNKNOWN["site"][language],
-        "customer": (robot.customer if robot else None) or _UNKNOWN["customer"][language],
-        "since": instant(alert.since, robot.tz if robot else None, language),
+        "entity": subject.shown,
+        "robot": subject.shown,
+        "site": subject.site or _UNKNOWN["site"][language],
+        "customer": subject.customer or _UNKNOWN["customer"][language],
+        "since": instant(alert.since, subject.tz, language),
         "value": value(shown, alert.unit, language),
         "threshold": _bound(alert, language),
         "over": duration(first.over_ms, language) if first and first.over_ms else _UNKNOWN["over"][language],

@@ -11,8 +11,11 @@ from collector.http.fields import Instant
 from collector.http.problems import Problem, invalid, missing
 from collector.http.services import Services
 from collector.queue import Action, Alert, Entry, IllegalActionError, InvalidActionError
-from collector.relational import RobotRecord, UnknownAlertError
+from collector.relational import UnknownAlertError
+from collector.subjects import Subject, subject, subjects
+from rules.evaluation import By
 from rules.rule import Rule
+from rules.storm import rule_named
 
 ANONYMOUS: Final = "api"
 
@@ -29,6 +32,14 @@ class EntityItem(BaseModel):
 
     kind: str
     id: str
+
+
+class SuppressorItem(BaseModel):
+    """What suppresses an alert: another one that inhibits it, a storm of its rule, or its own flapping."""
+
+    reason: str
+    rule: str
+    entity: EntityItem
 
 
 class AlertItem(BaseModel):
@@ -58,6 +69,7 @@ class AlertItem(BaseModel):
     closed_by: str | None
     close_reason: str | None
     close_note: str | None
+    suppressed_by: SuppressorItem | None
 
 
 class EvidenceItem(BaseModel):
@@ -97,6 +109,7 @@ class AlertDetail(AlertItem):
     opened_value: float | None
     about: Text | None
     metrics: list[str]
+    hides: int  # how many open alerts it suppresses
     evidence: list[EvidenceItem]
     call_to_action: Suggestion | None
     history: list[EntryItem]
@@ -105,8 +118,8 @@ class AlertDetail(AlertItem):
 def items(services: Services, alerts: Iterable[Alert]) -> list[AlertItem]:
     """Alerts with what roster and rules say about them."""
     listed = list(alerts)
-    robots = services.relational.robots_by_id({alert.entity.id for alert in listed})
-    return [_item(services, alert, robots.get(alert.entity.id)) for alert in listed]
+    found = subjects(services.relational, [alert.entity for alert in listed])
+    return [_item(services, alert, found[alert.entity]) for alert in listed]
 
 
 def detail(services: Services, id_: int) -> AlertDetail:
@@ -114,13 +127,14 @@ def detail(services: Services, id_: int) -> AlertDetail:
     alert = services.relational.alert(id_)
     if alert is None:
         raise missing("alert", id_)
-    rule = services.rules.by_name.get(alert.rule)
-    listed = _item(services, alert, services.relational.robot(alert.entity.id))
+    rule = rule_named(services.rules, alert.rule)
+    listed = _item(services, alert, subject(services.relational, alert.entity))
     return AlertDetail(
         **dict(listed),
         opened_value=alert.opened_value,
         about=Text(en=rule.about.en, zh=rule.about.zh) if rule else None,
         metrics=list(rule.metrics) if rule else [],
+        hides=services.relational.count_hidden(alert.key) if alert.is_open else 0,
         evidence=_evidence(alert),
         call_to_action=_suggestion(rule),
         history=[_entry(entry) for entry in services.relational.history(id_)],
@@ -141,8 +155,8 @@ def act(services: Services, id_: int, action: Action, who: str | None) -> AlertD
     return detail(services, id_)
 
 
-def _item(services: Services, alert: Alert, robot: RobotRecord | None) -> AlertItem:
-    summary = wording.summary(alert, services.rules.by_name.get(alert.rule), robot)
+def _item(services: Services, alert: Alert, about: Subject) -> AlertItem:
+    summary = wording.summary(alert, rule_named(services.rules, alert.rule), about)
     return AlertItem(
         id=alert.id,
         rule=alert.rule,
@@ -157,9 +171,9 @@ def _item(services: Services, alert: Alert, robot: RobotRecord | None) -> AlertI
         opened_at=alert.opened_at,
         since=alert.since,
         summary=Text(en=summary.en, zh=summary.zh),
-        robot_name=robot.name if robot else None,
-        customer=robot.customer if robot else None,
-        site=robot.site if robot else None,
+        robot_name=about.name,
+        customer=about.customer,
+        site=about.site,
         acknowledged_at=alert.acknowledged_at,
         acknowledged_by=alert.acknowledged_by,
         snoozed_until=alert.snoozed_until,
@@ -168,6 +182,15 @@ def _item(services: Services, alert: Alert, robot: RobotRecord | None) -> AlertI
         closed_by=alert.closed_by,
         close_reason=alert.close_reason,
         close_note=alert.close_note,
+        suppressed_by=_suppressor(alert.suppressed_by),
+    )
+
+
+def _suppressor(by: By | None) -> SuppressorItem | None:
+    if by is None:
+        return None
+    return SuppressorItem(
+        reason=by.reason, rule=by.rule, entity=EntityItem(kind=by.entity.kind, id=by.entity.id)
     )
 
 

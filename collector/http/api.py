@@ -14,6 +14,7 @@ from collector.http.problems import invalid
 from collector.http.services import Services
 from collector.queue import Acknowledge, Close, Reason, Severity, Snooze, Work
 from collector.relational import AlertQuery, CursorError, Lifecycle, RobotQuery
+from rules import storm
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"description": about, "content": {PROBLEM: {"schema": {"type": "object"}}}}
@@ -55,6 +56,11 @@ class AlertFilter(_Given):
     severity: Annotated[SeverityName | None, EmptyIsNone] = None
     subsystem: Annotated[str | None, EmptyIsNone] = None
     work: Annotated[Literal["new", "acknowledged", "snoozed", "closed"] | None, EmptyIsNone] = None
+    suppressed: Annotated[
+        Literal["yes", "no", "all"] | None,
+        EmptyIsNone,
+        Field(description="Those that are suppressed; left out of open alerts if not asked for."),
+    ] = None
     after: Annotated[str | None, EmptyIsNone, Field(description="`next` of the page before.")] = None
     limit: Limit = 100
 
@@ -204,6 +210,12 @@ def get_export(request: Request) -> StreamingResponse:
     return export.recording(services_of(request))
 
 
+@router.get("/alert-log", response_class=StreamingResponse)
+def get_alert_log(request: Request) -> StreamingResponse:
+    """What every evaluation said of alerts, the oldest first: a line of JSON each."""
+    return export.alert_log(services_of(request))
+
+
 @router.get("/health", response_model=HealthReport)
 def get_health(request: Request) -> JSONResponse:
     """200 while the collector does its work, else 503."""
@@ -231,11 +243,14 @@ async def get_events(request: Request) -> StreamingResponse:
 def _query(services: Services, given: AlertFilter) -> AlertQuery:
     if given.subsystem is not None:
         try:
-            one_of(given.subsystem, list(services.catalogue.subsystems), "subsystem")
+            one_of(given.subsystem, [*services.catalogue.subsystems, storm.RULE.subsystem], "subsystem")
         except ValueError as error:
             raise invalid("subsystem", str(error)) from None
+    state = given.state or ("closed" if given.work == "closed" else "open")
+    suppressed = given.suppressed or ("no" if state == "open" else "all")
     return AlertQuery(
-        state=given.state or ("closed" if given.work == "closed" else "open"),
+        state=state,
+        suppressed={"yes": True, "no": False}.get(suppressed),
         rule=given.rule,
         robot=given.robot,
         severity=Severity(given.severity) if given.severity else None,

@@ -1,4 +1,4 @@
-"""A recording of everything stored, as a download."""
+"""A recording of everything stored, and the alert log, as downloads."""
 
 import os
 import tempfile
@@ -12,6 +12,7 @@ from collector.http.services import Services
 from rules.recording import Header
 
 MEDIA_TYPE: Final = "application/vnd.apache.parquet"
+LINES: Final = "application/jsonl"
 _PORTION: Final = 1024 * 1024
 
 
@@ -23,6 +24,13 @@ def recording(services: Services) -> StreamingResponse:
         "Content-Disposition": 'attachment; filename="robovitals.parquet"',
     }
     return StreamingResponse(_portions(file), headers=headers, media_type=MEDIA_TYPE)
+
+
+def alert_log(services: Services) -> StreamingResponse:
+    """The lines of the alert log that were committed by now."""
+    lines = (f"{line}\n" for line in services.relational.alert_log())
+    headers = {"Content-Disposition": 'attachment; filename="alerts.jsonl"'}
+    return StreamingResponse(lines, headers=headers, media_type=LINES)
 
 
 def _written(services: Services) -> IO[bytes]:

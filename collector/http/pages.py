@@ -19,6 +19,7 @@ from collector.http.i18n import Words
 from collector.http.problems import Problem
 from collector.http.services import Services
 from collector.http.views import alert as alert_view
+from collector.http.views import alert_plots
 from collector.http.views import fleet as fleet_view
 from collector.http.views import queue as queue_view
 from collector.http.views import robot as robot_view
@@ -94,14 +95,14 @@ def measure(request: Request, id_: str, item: int = 0) -> JSONResponse:
     row = _row(request, id_)
     if not 0 <= item < len(row.alert.evidence):
         raise UnknownPageError("error.404_text")
-    return _plot(alert_view.measure_plot(services, row, item, t, now))
+    return _plot(alert_plots.measure_plot(services, row, item, t, now))
 
 
 @router.get("/alerts/{id_}/counters.json")
 def counters(request: Request, id_: str) -> JSONResponse:
     """The plot of the counters behind an alert."""
     services, t, now = _context(request)
-    return _plot(alert_view.counters_plot(services, _row(request, id_), t, now))
+    return _plot(alert_plots.counters_plot(services, _row(request, id_), t, now))
 
 
 @router.get("/fleet")

@@ -80,7 +80,7 @@ class _Ledger:
         self._connection = connection
         self._rules = rules
         self._watermarks = _watermarks(connection)
-        self._open = {_key(alert): _Draft(alert) for alert in rows.open_alerts(connection)}
+        self._open = {alert.key: _Draft(alert) for alert in rows.open_alerts(connection)}
         self._signals: dict[SignalKey, Signal] = {}
         self._changed: dict[_Draft, None] = {}
         self._values: dict[SignalKey, float] = {}
@@ -196,7 +196,7 @@ class _Ledger:
         draft.entries += step.entries
         self._changed[draft] = None
         if not draft.alert.is_open:
-            del self._open[_key(draft.alert)]
+            del self._open[draft.alert.key]
 
     def _signal_rows(self) -> _Rows:
         """Signals at rest need no row."""
@@ -205,10 +205,6 @@ class _Ledger:
             for key, signal in self._signals.items()
             if signal.state is not State.INACTIVE and not _over(key, signal)
         ]
-
-
-def _key(alert: Alert) -> SignalKey:
-    return alert.rule, alert.entity.kind, alert.entity.id
 
 
 def _signal_key(key: SignalKey) -> dict[str, Any]:

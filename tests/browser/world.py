@@ -15,14 +15,14 @@ from agent.catalogue import load as load_catalogue
 from collector.conditions import Conditions
 from collector.http.changes import Changes
 from collector.http.services import Services
-from collector.http.views.plots import rolling
+from collector.http.views.plots import Rolling, rolling
 from collector.presence import Fleet
 from collector.queue import Acknowledge, Close, Reason, Snooze
 from collector.relational import Lifecycle, Relational, RobotRecord
 from collector.stores import Commit, Loss, Rows, StoredSample, Watermark
 from collector.stores.duckdb import DuckStore
 from collector.telemetry import Telemetry
-from rules.engine import Entity, Evaluation, Event, Evidence, Reading
+from rules.evaluation import Entity, Evaluation, Event, Evidence, Reading
 from rules.lifecycle import State
 from rules.load import load, shipped
 from rules.rule import Compare, Leaf, Rule, leaves
@@ -204,7 +204,8 @@ def _evidence(services: Services, leaf: Leaf, robot: str, at: int) -> Evidence:
     measure = leaf.measure
     step = min(measure.over_ms, SAMPLE_MS)
     series = services.store.series(robot, measure.metrics, at - measure.over_ms, at, step)
-    known = [value for value in rolling(measure, series.values, step) if value is not None]
+    rolled = rolling(measure, series.values, step) if isinstance(measure, Rolling) else []
+    known = [value for value in rolled if value is not None]
     held = leaf.comparison
     value = known[-1] if known else held.threshold
     return Evidence(

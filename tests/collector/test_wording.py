@@ -6,9 +6,9 @@ import pytest
 
 from collector import queue, wording
 from collector.queue import Signal
-from collector.relational import RobotRecord
+from collector.subjects import Subject
 from collector.wording import Language
-from rules.engine import Entity, Event, Evidence
+from rules.evaluation import Entity, Event, Evidence
 from rules.lifecycle import State
 from tests.collector.evaluations import HOUR, RULES, evidence
 
@@ -26,7 +26,8 @@ FIRED = Event(
     evidence(1234.0),
 )
 ALERT = queue.opened(FIRED, RULE).alert
-ROBOT = RobotRecord("r1", name="小智", site="Hall 2", tz="Asia/Shanghai")
+ROBOT = Subject("robot", "r1", name="小智", site="Hall 2", tz="Asia/Shanghai")
+UNKNOWN = Subject("robot", "r1")
 
 
 def test_a_summary_tells_the_rules_words_about_this_alert() -> None:
@@ -38,7 +39,7 @@ def test_a_summary_tells_the_rules_words_about_this_alert() -> None:
 
 def test_a_summary_of_a_robot_nobody_registered() -> None:
     """What is not known is said so, and the time is in UTC."""
-    text = wording.summary(ALERT, RULE, None)
+    text = wording.summary(ALERT, RULE, UNKNOWN)
     assert text.en == "r1 at an unregistered site: 1,234 faults in 6 h, 5 allowed, since 22 Nov 18:22 UTC"
 
 
@@ -57,7 +58,7 @@ def test_what_is_over_is_told_with_the_value_it_had() -> None:
 
 def test_names_cannot_smuggle_placeholders() -> None:
     """A robot that is called like a placeholder, or like a format string, is shown as it is called."""
-    odd = RobotRecord("r1", name="{site} {0.__class__}", site="{value}")
+    odd = Subject("robot", "r1", name="{site} {0.__class__}", site="{value}")
     text = wording.summary(ALERT, None, odd)
     assert text.en.startswith("Relocalization on {site} {0.__class__} at {value} since")
 

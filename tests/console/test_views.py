@@ -81,7 +81,11 @@ def test_filters_survive_their_address() -> None:
         "/?view=closed&severity=high&q=Nova"
     )
     assert FleetFilters.read({"presence": "lost", "show": "9" * 20}).url() == "/fleet?presence=lost&show=2000"
-    assert set(VIEWS) == {"todo", "new", "acknowledged", "snoozed", "closed"}
+    assert set(VIEWS) == {"todo", "new", "acknowledged", "snoozed", "suppressed", "closed"}
+    hidden = Filters.read({"view": "suppressed", "by": "7"}, {})
+    assert (hidden.by, hidden.url(), hidden.url(view="todo")) == (7, "/?view=suppressed&by=7", "/")
+    assert Filters.read({"view": "todo", "by": "7"}, {}) == Filters()
+    assert Filters.read({"view": "suppressed", "by": "x"}, {}) == Filters(view="suppressed")
 
 
 def test_rules_say_what_is_trouble() -> None:

@@ -221,6 +221,7 @@ def test_openapi(client: TestClient) -> None:
         "/robots/{robot}/series",
         "/robots/{robot}/delivery",
         "/export",
+        "/alert-log",
         "/health",
     }
     listing = described["paths"]["/api/v1/alerts"]["get"]

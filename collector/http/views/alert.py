@@ -6,33 +6,20 @@ from typing import Final
 from collector import wording
 from collector.http.i18n import Words
 from collector.http.services import Services
-from collector.http.views.plots import Line, Plot, rolling, step_for
-from collector.http.views.rows import Bar, Row, bar, by_system, rows
+from collector.http.views.alert_plots import counted, counters_title, step_of
+from collector.http.views.evidence import EvidenceItem, items
+from collector.http.views.queue import Filters
+from collector.http.views.rows import Row, by_system, hidden_by, rows
+from collector.http.views.sources import ROBOTS
 from collector.http.views.subsystems import subsystem
 from collector.queue import Alert, Entry, Kind, Signal, Work
-from rules.engine import Evidence
-from rules.rule import Compare, Leaf, Measure, Ratio, Rule, Silent, leaves
+from collector.relational import AlertQuery
+from collector.subjects import Subject, subject
+from rules.evaluation import By, Entity
+from rules.rule import Rule
+from rules.storm import rule_named
 
-HEARD: Final = "agent.samples_taken"  # rises by one with every sample heard
-_HOUR: Final = 3_600_000
-_LEAD: Final = 6 * _HOUR
-_LONGEST_LEAD: Final = 4 * 24 * _HOUR
 _OTHERS: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceItem:
-    """One comparison of the condition, in words, numbers and as a bar."""
-
-    index: int
-    name: str
-    value: str
-    limit: str
-    over: str
-    when: str
-    bar: Bar | None
-    plotted: bool
-    plot_hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +42,15 @@ class Deadline:
 
 
 @dataclass(frozen=True, slots=True)
+class Hiding:
+    """What an alert hides: how many others, some of them, and the address of all."""
+
+    count: int
+    rows: list[Row]
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class AlertPage:
     """All that an alert's page shows beside its row."""
 
@@ -62,6 +58,8 @@ class AlertPage:
     subsystem: str
     banner: str
     banner_tone: str
+    hidden_by_url: str | None
+    hides: Hiding | None
     playbook: str
     deadlines: list[Deadline]
     evidence: list[EvidenceItem]
@@ -69,154 +67,67 @@ class AlertPage:
     counters_hint: str
     lasted: str
     history: list[HistoryItem]
+    others_title: str
+    others_none: str
     others: list[Row]
 
 
 def page(services: Services, row: Row, t: Words, now: int) -> AlertPage:
     """Everything about one alert."""
-    alert, rule = row.alert, services.rules.by_name.get(row.alert.rule)
-    record = services.relational.robot(alert.entity.id)
-    others = [other for other in services.relational.alerts_of(alert.entity.id) if other.id != alert.id]
+    alert, rule = row.alert, rule_named(services.rules, row.alert.rule)
+    about = subject(services.relational, alert.entity)
+    listed = services.relational.alerts_of(alert.entity.id, kind=alert.entity.kind)
+    others = [other for other in listed if other.id != alert.id]
+    whose = alert.entity.kind if t.has(f"alert.others_{alert.entity.kind}") else "robot"
     return AlertPage(
-        summary=t.both(wording.summary(alert, rule, record)),
+        summary=t.both(wording.summary(alert, rule, about)),
         subsystem=subsystem(services, alert.subsystem, t),
         banner=_banner(alert, t, now),
         banner_tone="good" if alert.signal is Signal.RESOLVED else "",
+        hidden_by_url=_address(services, alert.suppressed_by) if row.hidden_by else None,
+        hides=_hiding(services, alert, t, now),
         playbook=(rule.call_to_action.playbook or "") if rule else "",
         deadlines=_deadlines(alert, rule, t, now),
-        evidence=[_evidence(services, alert, rule, at, t) for at in _telling(alert)],
-        counters_title=_counters_title(services, alert, t),
-        counters_hint=t("alert.counters_hint", step=t.duration(step_for(_span(alert, now)))),
+        evidence=items(services, alert, rule, t),
+        counters_title=counters_title(services, alert, t),
+        counters_hint=_counters_hint(alert, about, t, now),
         lasted=t.duration(alert.signal_at - alert.since) if alert.signal is Signal.RESOLVED else "",
-        history=[_history(row, entry, t) for entry in reversed(services.relational.history(alert.id))],
+        history=[
+            _history(services, row, entry, t) for entry in reversed(services.relational.history(alert.id))
+        ],
+        others_title=t(f"alert.others_{whose}"),
+        others_none=t(f"alert.others_none_{whose}"),
         others=rows(services, others[:_OTHERS], t, now),
     )
 
 
-def measure_plot(services: Services, row: Row, index: int, t: Words, now: int) -> Plot | None:
-    """What the rule makes of the counters as time goes on, beside its limit; None of a silence."""
-    alert = row.alert
-    measure = _measure(services.rules.by_name.get(alert.rule), alert.evidence[index])
-    if measure is None:
+def _counters_hint(alert: Alert, about: Subject, t: Words, now: int) -> str:
+    """What the plot of the counters shows; nothing where there is none."""
+    if not counted(about):
+        return ""
+    hint = t("alert.counters_hint", step=t.duration(step_of(alert, now)))
+    if about.kind == "robot":
+        return hint
+    shown = min(len(about.robots), ROBOTS)
+    every = "counters_of_some" if shown < len(about.robots) else "counters_of_all"
+    return f"{hint} · {t(f'alert.{every}', n=shown, of=len(about.robots))}"
+
+
+def _address(services: Services, by: By | None) -> str | None:
+    """The page of the alert that suppresses this one, while it is open; what flaps suppresses itself."""
+    if by is None or by.reason == "flapping":
         return None
-    since, until = _range(alert, now)
-    step = step_for(until - since, measure.over_ms)
-    found = services.store.series(alert.entity.id, measure.metrics, since - measure.over_ms, until, step)
-    values = rolling(measure, found.values, step)
-    first = next((at for at, time in enumerate(found.times) if time >= since), 0)
-    line = Line(_name(services, alert.evidence[index], measure, t), measure.unit, values[first:], tone=True)
-    limits = alert.evidence[index].thresholds
-    return Plot(found.times[first:], [line], row.place.zone, limits, _firing(alert, now))
+    found = services.relational.open_alert((by.rule, by.entity.kind, by.entity.id))
+    return None if found is None else f"/alerts/{found.id}"
 
 
-def counters_plot(services: Services, row: Row, t: Words, now: int) -> Plot:
-    """The counters behind an alert, as they rose."""
-    alert = row.alert
-    since, until = _range(alert, now)
-    wanted = _counters(alert)
-    found = services.store.series(alert.entity.id, wanted, since, until, step_for(until - since))
-    known = [services.catalogue[name] for name in wanted if name in services.catalogue]
-    kind = "bars" if len(known) == 1 and known[0].kind == "counter" else "line"
-    lines = [Line(t.both(m.label), m.unit, found.values[m.name], kind) for m in known]
-    return Plot(found.times, lines, row.place.zone, (), _firing(alert, now))
-
-
-def _range(alert: Alert, now: int) -> tuple[int, int]:
-    end = _ended(alert, now)
-    over = max((e.over_ms or 0 for e in alert.evidence), default=0)
-    lead = min(max(_LEAD, over, (end - alert.since) // 2), _LONGEST_LEAD)
-    return alert.since - lead, min(now, end + lead // 2)
-
-
-def _span(alert: Alert, now: int) -> int:
-    since, until = _range(alert, now)
-    return until - since
-
-
-def _firing(alert: Alert, now: int) -> tuple[int, int]:
-    return alert.since, _ended(alert, now)
-
-
-def _ended(alert: Alert, now: int) -> int:
-    """When the condition ceased to hold; now, while it holds."""
-    if alert.signal is Signal.RESOLVED:
-        return alert.signal_at
-    return alert.closed_at if alert.closed_at is not None else now
-
-
-def _counters(alert: Alert) -> list[str]:
-    named = dict.fromkeys(metric for each in alert.evidence for metric in each.metrics)
-    counted = [metric for metric in named if not metric.endswith(".up")]
-    return counted or list(named) or [HEARD]
-
-
-def _counters_title(services: Services, alert: Alert, t: Words) -> str:
-    wanted = _counters(alert)
-    if wanted == [HEARD]:
-        return t("alert.heard_title")
-    gauges = all(name in services.catalogue.gauges for name in wanted)
-    return t("alert.gauges_title" if gauges else "alert.counters_title")
-
-
-def _leaf(rule: Rule | None, evidence: Evidence) -> Leaf | None:
-    """The part of the rule's condition that the evidence is of, if the rule is still the same."""
-    for leaf in leaves(rule.when) if rule is not None else ():
-        text = str(leaf.measure) if isinstance(leaf, Compare) else str(leaf)
-        if text == evidence.measure:
-            return leaf
-    return None
-
-
-def _measure(rule: Rule | None, evidence: Evidence) -> Measure | None:
-    leaf = _leaf(rule, evidence)
-    return leaf.measure if isinstance(leaf, Compare) else None
-
-
-def _telling(alert: Alert) -> list[int]:
-    """The evidence that says why: what the alert is named for, and what else held."""
-    return [at for at, each in enumerate(alert.evidence) if at == 0 or each.holds]
-
-
-def _evidence(services: Services, alert: Alert, rule: Rule | None, index: int, t: Words) -> EvidenceItem:
-    evidence = alert.evidence[index]
-    leaf = _leaf(rule, evidence)
-    live = index == 0 and alert.is_open and alert.value is not None
-    value = alert.value if live else evidence.value
-    over = t.duration(evidence.over_ms) if evidence.over_ms and not isinstance(leaf, Silent) else ""
-    return EvidenceItem(
-        index=index,
-        name=_name(services, evidence, leaf.measure if isinstance(leaf, Compare) else leaf, t),
-        value=t.quantity(value, evidence.unit),
-        limit=wording.comparison(evidence, t.language),
-        over=over,
-        when=_when(alert, evidence, live, t),
-        bar=bar(value, evidence.thresholds),
-        plotted=isinstance(leaf, Compare),
-        plot_hint=t("alert.plot_hint", over=over) if over else t("alert.plot_hint_plain"),
-    )
-
-
-def _when(alert: Alert, evidence: Evidence, live: bool, t: Words) -> str:
-    then = t.quantity(evidence.value, evidence.unit)
-    if not live:
-        return t("alert.measured_then")
-    if t.quantity(alert.value, evidence.unit) == then:
-        return t("alert.measured_now")
-    return t("alert.measured_since", value=then)
-
-
-def _name(services: Services, evidence: Evidence, source: Measure | Silent | None, t: Words) -> str:
-    match source:
-        case Ratio(of, to):
-            return t("alert.ratio", of=_labels(services, of, t), to=_labels(services, to, t))
-        case Silent(what):
-            return t("alert.silent", what=subsystem(services, what, t))
-    return _labels(services, evidence.metrics, t) or evidence.measure
-
-
-def _labels(services: Services, metrics: tuple[str, ...], t: Words) -> str:
-    known = (services.catalogue[name] for name in metrics if name in services.catalogue)
-    return " + ".join(t.both(metric.label) for metric in known)
+def _hiding(services: Services, alert: Alert, t: Words, now: int) -> Hiding | None:
+    count = services.relational.count_hidden(alert.key) if alert.is_open else 0
+    if not count:
+        return None
+    query = AlertQuery(suppressed=True, hidden_by=alert.key)
+    some = services.relational.alerts(query, limit=_OTHERS).items
+    return Hiding(count, rows(services, list(some), t, now), Filters(view="suppressed", by=alert.id).url())
 
 
 def _banner(alert: Alert, t: Words, now: int) -> str:
@@ -249,13 +160,13 @@ def _coarse(ms: int) -> int:
     return ms // 60_000 * 60_000
 
 
-def _history(row: Row, entry: Entry, t: Words) -> HistoryItem:
+def _history(services: Services, row: Row, entry: Entry, t: Words) -> HistoryItem:
     who = "" if by_system(entry.who) else entry.who
     note = str(entry.detail.get("reason" if entry.kind is Kind.SNOOZED else "note") or "")
-    return HistoryItem(entry.kind, entry.at, _entry_text(row, entry, t), who, note)
+    return HistoryItem(entry.kind, entry.at, _entry_text(services, row, entry, t), who, note)
 
 
-def _entry_text(row: Row, entry: Entry, t: Words) -> str:
+def _entry_text(services: Services, row: Row, entry: Entry, t: Words) -> str:
     detail, unit = entry.detail, row.alert.unit
     match entry.kind:
         case Kind.OPENED if isinstance(detail.get("value"), int | float):
@@ -270,9 +181,16 @@ def _entry_text(row: Row, entry: Entry, t: Words) -> str:
             return t(
                 "alert.history_snoozed", until=t.moment(int(_float(detail.get("until")) or 0), row.place.zone)
             )
+        case Kind.SUPPRESSED:
+            by = By(str(detail.get("reason")), str(detail.get("rule")), _entity(entry))
+            return t("alert.history_suppressed", by=hidden_by(services, by, t))
         case Kind.CLOSED:
             return t("alert.history_closed", reason=t.one_of("reason", str(detail.get("reason"))))
     return t(f"alert.history_{entry.kind}")
+
+
+def _entity(entry: Entry) -> Entity:
+    return Entity(str(entry.detail.get("kind")), str(entry.detail.get("entity")))
 
 
 def _float(value: object) -> float | None:

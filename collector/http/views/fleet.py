@@ -112,7 +112,7 @@ class FleetPage:
 def page(services: Services, filters: Filters, t: Words, now: int) -> FleetPage:
     """The fleet through these filters; robots with trouble come first."""
     records = [record for record in services.relational.robots() if record.lifecycle is not Lifecycle.RETIRED]
-    alerts = open_alerts(services)
+    alerts = [alert for alert in open_alerts(services) if alert.entity.kind == "robot"]
     severities, counts = worst(alerts), Counter(alert.entity.id for alert in alerts)
     every = [_row(services, record, severities, counts[record.id], t, now) for record in records]
     found = [row for row in every if filters.keeps(row)]

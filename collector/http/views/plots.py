@@ -6,11 +6,12 @@ that the plotted line and the limit beside it are on one scale.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import tzinfo
+from datetime import date, datetime, tzinfo
 from typing import Any, Final
 
-from rules.rule import Gauge, Increase, Measure, Ratio
+from rules.rule import Gauge, Increase, Ratio
 
+Rolling = Increase | Ratio | Gauge  # measures of a window that slides
 Values = Sequence[float | None]
 STEPS_MS: Final = tuple(
     s * 1_000 for s in (10, 30, 60, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 86_400)
@@ -58,7 +59,7 @@ def step_for(span_ms: int, over_ms: int | None = None, points: int = _POINTS) ->
     return next((step for step in fitting if over_ms % step == 0), min(fitting[0], over_ms))
 
 
-def rolling(measure: Measure, values: Mapping[str, Values], step_ms: int) -> list[float | None]:
+def rolling(measure: Rolling, values: Mapping[str, Values], step_ms: int) -> list[float | None]:
     """The measure at the end of every step, from increases (of a gauge: means) per step."""
     window = max(round(measure.over_ms / step_ms), 1)
     match measure:
@@ -70,6 +71,25 @@ def rolling(measure: Measure, values: Mapping[str, Values], step_ms: int) -> lis
             return [_fraction(part, whole, min_samples) for part, whole in zip(parts, wholes, strict=True)]
         case Gauge(metric):
             return list(values[metric])
+
+
+def daily(
+    times: Sequence[int], values: Mapping[str, Values], metrics: Sequence[str], zone: tzinfo
+) -> tuple[list[int], list[float | None]]:
+    """Increases per step summed over metrics and local days; a day is where it begins in the data."""
+    days: dict[date, list[float | None]] = {}
+    starts: dict[date, int] = {}
+    for time, value in zip(times, _summed(values, metrics), strict=True):
+        day = datetime.fromtimestamp(time / 1_000, zone).date()
+        starts.setdefault(day, time)
+        days.setdefault(day, []).append(value)
+    return list(starts.values()), [_total(found) for found in days.values()]
+
+
+def earlier(times: Sequence[int], values: Values, since: int, by_ms: int) -> list[float | None]:
+    """What was so long before each of the times from `since` on."""
+    known = dict(zip(times, values, strict=True))
+    return [known.get(time - by_ms) for time in times if time >= since]
 
 
 def _summed(values: Mapping[str, Values], metrics: Sequence[str]) -> list[float | None]:

@@ -11,12 +11,14 @@ from collector.http.services import Services
 from collector.http.views.rows import Row, rows, with_first
 from collector.queue import Alert, Severity, Work
 from collector.relational import AlertQuery
+from rules.evaluation import SignalKey
 
 VIEWS: Final[Mapping[str, frozenset[Work]]] = {
     "todo": frozenset({Work.NEW, Work.ACKNOWLEDGED}),
     "new": frozenset({Work.NEW}),
     "acknowledged": frozenset({Work.ACKNOWLEDGED}),
     "snoozed": frozenset({Work.SNOOZED}),
+    "suppressed": frozenset({Work.NEW, Work.ACKNOWLEDGED, Work.SNOOZED}),
     "closed": frozenset({Work.CLOSED}),
 }
 PAGE: Final = 100
@@ -35,18 +37,20 @@ class Filters:
     subsystem: str = ""
     q: str = ""
     show: int = PAGE
+    by: int = 0  # of the suppressed ones only those that this alert hides
 
     @classmethod
     def read(cls, query: Mapping[str, str], subsystems: Mapping[str, object]) -> "Filters":
         """The filters of an address; what makes no sense there is left out."""
         view, severity, subsystem = (query.get(name, "") for name in ("view", "severity", "subsystem"))
-        show = query.get("show", "")
+        show, by = query.get("show", ""), query.get("by", "")
         return cls(
             view=view if view in VIEWS else "todo",
             severity=severity if severity in list(Severity) else "",
             subsystem=subsystem if subsystem in subsystems else "",
             q=query.get("q", "").strip()[:100],
             show=min(max(int(show), PAGE), MOST) if show.isascii() and show.isdecimal() else PAGE,
+            by=int(by) if view == "suppressed" and by.isascii() and by.isdecimal() and len(by) < 16 else 0,
         )
 
     def url(self, **changes: str | int) -> str:
@@ -58,6 +62,7 @@ class Filters:
             "subsystem": other.subsystem,
             "q": other.q,
             "show": "" if other.show == PAGE else other.show,
+            "by": other.by if other.view == "suppressed" else 0,
         }
         query = urlencode({name: value for name, value in given.items() if value})
         return f"/?{query}" if query else "/"
@@ -65,7 +70,7 @@ class Filters:
     @property
     def narrowed(self) -> bool:
         """Whether anything but the view is asked for."""
-        return bool(self.severity or self.subsystem or self.q)
+        return bool(self.severity or self.subsystem or self.q or self.by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +116,9 @@ class QueuePage:
 
 def page(services: Services, filters: Filters, t: Words, now: int) -> QueuePage:
     """The queue through these filters."""
-    alerts = open_alerts(services)
+    alerts = open_alerts(services, suppressed=False)
     works = Counter(alert.work for alert in alerts)
-    viewed = _closed(services, filters) if filters.view == "closed" else _viewed(alerts, filters)
+    viewed = _viewed(services, alerts, filters)
     lines = [line for line in rows(services, viewed, t, now) if _found(line, filters.q)]
     kept = [line for line in lines if filters.severity in ("", line.alert.severity)]
     presence = services.fleet.counts(services.fleet.robots, now)
@@ -125,7 +130,7 @@ def page(services: Services, filters: Filters, t: Words, now: int) -> QueuePage:
         online=presence["online"],
         robots=sum(presence.values()),
         tiles=_tiles(lines, filters),
-        tabs=_tabs(works, filters),
+        tabs=_tabs(works, services.relational.count_suppressed(), filters),
         subsystems=[(s.name, t.both(s.label)) for s in services.catalogue.subsystems.values()],
         rows=with_first(kept[: filters.show]),
         more=filters.url(show=filters.show + PAGE) if len(kept) > filters.show else None,
@@ -136,12 +141,15 @@ def page(services: Services, filters: Filters, t: Words, now: int) -> QueuePage:
     )
 
 
-def open_alerts(services: Services) -> list[Alert]:
+def open_alerts(
+    services: Services, *, suppressed: bool | None = None, hidden_by: SignalKey | None = None
+) -> list[Alert]:
     """The open alerts in the order of the queue, as many as anybody could look at."""
     found: list[Alert] = []
     after: str | None = None
+    query = AlertQuery(state="open", suppressed=suppressed, hidden_by=hidden_by)
     while len(found) < MOST:
-        portion = services.relational.alerts(AlertQuery(state="open"), after=after, limit=_PORTION)
+        portion = services.relational.alerts(query, after=after, limit=_PORTION)
         found += portion.items
         after = portion.next
         if after is None:
@@ -154,9 +162,17 @@ def _closed(services: Services, filters: Filters) -> list[Alert]:
     return list(services.relational.alerts(query, limit=_CLOSED).items)
 
 
-def _viewed(alerts: list[Alert], filters: Filters) -> list[Alert]:
+def _viewed(services: Services, shown: list[Alert], filters: Filters) -> list[Alert]:
+    if filters.view == "closed":
+        return _closed(services, filters)
+    alerts = _suppressed(services, filters) if filters.view == "suppressed" else shown
     works = VIEWS[filters.view]
     return [a for a in alerts if a.work in works and filters.subsystem in ("", a.subsystem)]
+
+
+def _suppressed(services: Services, filters: Filters) -> list[Alert]:
+    by = services.relational.alert(filters.by) if filters.by else None
+    return open_alerts(services, suppressed=True, hidden_by=None if by is None else by.key)
 
 
 def _found(line: Row, text: str) -> bool:
@@ -177,15 +193,12 @@ def _tiles(lines: list[Row], filters: Filters) -> list[Tile]:
     ]
 
 
-def _tabs(works: Counter[Work], filters: Filters) -> list[Tab]:
+def _tabs(works: Counter[Work], suppressed: int, filters: Filters) -> list[Tab]:
+    counts: dict[str, int | None] = {name: sum(works[work] for work in VIEWS[name]) for name in VIEWS}
+    counts |= {"suppressed": suppressed, "closed": None}
     return [
-        Tab(
-            name=name,
-            count=None if name == "closed" else sum(works[work] for work in shown),
-            url=filters.url(view=name, show=PAGE),
-            chosen=filters.view == name,
-        )
-        for name, shown in VIEWS.items()
+        Tab(name, count, filters.url(view=name, show=PAGE, by=0), filters.view == name)
+        for name, count in counts.items()
     ]
 
 
@@ -203,4 +216,4 @@ def _advice(alerts: list[Alert], works: Counter[Work], t: Words) -> str:
 def _empty(filters: Filters) -> str:
     if filters.narrowed:
         return "empty_filter"
-    return f"empty_{filters.view}" if filters.view in ("snoozed", "closed") else "empty"
+    return f"empty_{filters.view}" if filters.view in ("snoozed", "suppressed", "closed") else "empty"

@@ -3,14 +3,17 @@
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Final
+from urllib.parse import urlencode
 
 from collector import wording
 from collector.http.i18n import Words, zone
 from collector.http.services import Services
 from collector.queue import Acknowledge, Action, Alert, Close, Snooze, Work, possible
 from collector.relational import RobotRecord
-from rules.engine import Evidence
+from collector.subjects import Subject, of_robot, subject, subjects
+from rules.evaluation import By, Evidence
 from rules.rule import Rule
+from rules.storm import rule_named
 
 ACTIONS: Final[tuple[tuple[str, type[Action]], ...]] = (
     ("acknowledge", Acknowledge),
@@ -22,13 +25,24 @@ _HEADROOM: Final = 1.25
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an alert is: a robot, its site, its customer, and the time zone it lives in."""
+    """Where an alert is: a robot (site, customer, rule), its site and customer, and its time zone."""
 
     id: str
     name: str
     site: str | None
     customer: str | None
     zone: tzinfo
+    kind: str = "robot"
+
+    @property
+    def url(self) -> str | None:
+        """The page about it: a robot's own, or the fleet's part of it."""
+        match self.kind:
+            case "robot":
+                return f"/robots/{self.id}"
+            case "site" | "customer":
+                return f"/fleet?{urlencode([(self.kind, self.id)])}"
+        return None
 
     def mentions(self, text: str) -> bool:
         """Whether any part of it contains the (case-folded) text."""
@@ -66,6 +80,7 @@ class Row:
     work_note: str
     outcome: str
     actions: tuple[str, ...]
+    hidden_by: str = ""
     first: bool = False
 
     @property
@@ -76,15 +91,19 @@ class Row:
 
 def place(robot: str, record: RobotRecord | None, reported_tz: str | None) -> Place:
     """Where a robot is, as far as roster and robot say."""
-    if record is None:
-        return Place(robot, robot, None, None, zone(reported_tz))
-    return Place(robot, record.name or robot, record.site, record.customer, zone(record.tz or reported_tz))
+    return _place(Subject("robot", robot) if record is None else of_robot(record), reported_tz)
+
+
+def _place(about: Subject, reported_tz: str | None = None) -> Place:
+    site = None if about.kind == "site" else about.site
+    customer = None if about.kind == "customer" else about.customer
+    return Place(about.id, about.shown, site, customer, zone(about.tz or reported_tz), about.kind)
 
 
 def rows(services: Services, alerts: list[Alert], t: Words, now: int) -> list[Row]:
     """Alerts as lines, in their order."""
-    robots = services.relational.robots_by_id({alert.entity.id for alert in alerts})
-    return [_row(services, alert, robots.get(alert.entity.id), t, now) for alert in alerts]
+    found = subjects(services.relational, [alert.entity for alert in alerts])
+    return [_row(services, alert, found[alert.entity], t, now) for alert in alerts]
 
 
 def with_first(lines: list[Row]) -> list[Row]:
@@ -96,6 +115,19 @@ def with_first(lines: list[Row]) -> list[Row]:
 def about(rule: Rule | None, alert: Alert, t: Words) -> str:
     """What an alert is about, in a few words."""
     return t.both(rule.about) if rule is not None else alert.rule
+
+
+def hidden_by(services: Services, by: By | None, t: Words) -> str:
+    """In a few words, what suppresses an alert; nothing where it is not."""
+    if by is None:
+        return ""
+    if by.reason == "flapping":
+        return t("suppressed.flapping")
+    about = rule_named(services.rules, by.entity.id if by.reason == "storm" else by.rule)
+    what = t.both(about.about) if about is not None else by.rule
+    if by.reason == "storm":
+        return t("suppressed.storm", rule=what)
+    return t("suppressed.inhibited", rule=what, where=subject(services.relational, by.entity).shown)
 
 
 def bar(value: float | None, limits: tuple[float, ...]) -> Bar | None:
@@ -111,10 +143,11 @@ def bar(value: float | None, limits: tuple[float, ...]) -> Bar | None:
     return Bar(round(start, 2), round(max(end - start, 0.6), 2), mark)
 
 
-def _row(services: Services, alert: Alert, record: RobotRecord | None, t: Words, now: int) -> Row:
-    rule = services.rules.by_name.get(alert.rule)
+def _row(services: Services, alert: Alert, about_: Subject, t: Words, now: int) -> Row:
+    rule = rule_named(services.rules, alert.rule)
     step = rule.call_to_action.next_step if rule else None
-    where = place(alert.entity.id, record, services.fleet.state(alert.entity.id).tz)
+    reported = services.fleet.state(alert.entity.id).tz if about_.kind == "robot" else None
+    where = _place(about_, reported)
     return Row(
         alert=alert,
         place=where,
@@ -124,6 +157,7 @@ def _row(services: Services, alert: Alert, record: RobotRecord | None, t: Words,
         work_note=_work_note(alert, t, now),
         outcome=_outcome(alert, t, now),
         actions=tuple(name for name, action in ACTIONS if action in possible(alert)),
+        hidden_by=hidden_by(services, alert.suppressed_by, t) if alert.is_open else "",
     )
 
 

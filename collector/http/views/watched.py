@@ -3,7 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rules.rule import Compare, Gauge, Increase, Ratio, RuleSet, leaves
+from rules.rule import (
+    ActiveDays,
+    Comparison,
+    Condition,
+    Fluctuation,
+    Gauge,
+    Increase,
+    Measure,
+    Ratio,
+    RuleSet,
+    ShareOfRobots,
+    Silent,
+    leaves,
+)
 
 _RISING = ("above", "at least", "between")
 
@@ -22,9 +35,9 @@ def watched(rules: RuleSet, subsystem: str) -> Watched:
     trouble: dict[str, None] = {}
     whole: dict[str, str] = {}
     other: dict[str, None] = {}
-    for leaf in _comparisons(rules):
-        rising = leaf.comparison.operator in _RISING
-        match leaf.measure:
+    for measure, comparison in _comparisons(rules):
+        rising = comparison.operator in _RISING
+        match measure:
             case Increase(metrics):
                 (trouble if rising else other).update(dict.fromkeys(metrics))
             case Ratio(of, to):
@@ -32,6 +45,8 @@ def watched(rules: RuleSet, subsystem: str) -> Watched:
                 other.update(dict.fromkeys(to))
                 if rising and len(to) == 1:
                     whole.update(dict.fromkeys(of, to[0]))
+            case ActiveDays() | Fluctuation():
+                other.update(dict.fromkeys(measure.metrics))
     own = [name for name in (*trouble, *other) if name.startswith(f"{subsystem}.")]
     return Watched(
         trouble=tuple(name for name in own if name in trouble),
@@ -42,12 +57,22 @@ def watched(rules: RuleSet, subsystem: str) -> Watched:
 
 def gauges(rules: RuleSet) -> tuple[str, ...]:
     """The gauges that some rule looks at."""
-    found = (leaf.measure.metric for leaf in _comparisons(rules) if isinstance(leaf.measure, Gauge))
+    found = (measure.metric for measure, _ in _comparisons(rules) if isinstance(measure, Gauge))
     return tuple(dict.fromkeys(name for name in found if not name.endswith(".up")))
 
 
-def _comparisons(rules: RuleSet) -> Iterator[Compare]:
+def _comparisons(rules: RuleSet) -> Iterator[tuple[Measure, Comparison]]:
+    """Every measure that some rule looks at, against a number, peers, its past, or robot by robot."""
     for rule in rules.rules:
-        for leaf in leaves(rule.when):
-            if isinstance(leaf, Compare):
-                yield leaf
+        yield from _compared(rule.when)
+
+
+def _compared(condition: Condition) -> Iterator[tuple[Measure, Comparison]]:
+    for leaf in leaves(condition):
+        match leaf:
+            case ShareOfRobots(inner):
+                yield from _compared(inner)
+            case Silent():
+                pass
+            case _:
+                yield leaf.measure, leaf.comparison
