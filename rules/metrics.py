@@ -107,7 +107,7 @@ def _metrics(node: Node) -> Iterator[tuple[Node, Entry]]:
 
 def _named(node: Node) -> Iterator[tuple[Scalar, Fields]]:
     """Names, and the mappings under them."""
-    for key, body in Fields(node, "this").node.entries.values():
+    for key, body in Fields(node, "names").node.entries.values():
         if not _NAME.fullmatch(key.text):
             key.note(f"{shown(key)} is no name; use lower-case letters, digits and _")
         yield key, Fields(body, shown(key))
