@@ -83,7 +83,7 @@ def alerts(collector: Collector) -> list[Alert]:
     return [
         Alert(Fired(item["rule"], item["entity"]["id"]), str(item["opened_at"]))
         for state in ("open", "closed")
-        for item in _pages(collector, f"alerts?state={state}&limit=200")
+        for item in _pages(collector, f"alerts?state={state}&suppressed=all&limit=200")
     ]
 
 

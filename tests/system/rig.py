@@ -47,6 +47,7 @@ groups:
     for_each: robot
     when: {increase: navigation.lidar_faults, over: 10m, is: at least 10}
     labels: {severity: high, subsystem: navigation}
+    rule_storm: off
     summary: {en: "{robot} has faults", zh: "{robot} 故障"}
     call_to_action: {next_step: {en: Look, zh: 查看}}
   - alert: CountedTwice
@@ -54,6 +55,7 @@ groups:
     for_each: robot
     when: {increase: navigation.lidar_faults, over: 10m, is: at least 11}
     labels: {severity: high, subsystem: navigation}
+    rule_storm: off
     summary: {en: "{robot} was counted twice", zh: "{robot} 重复计数"}
     call_to_action: {next_step: {en: Look, zh: 查看}}
 """
