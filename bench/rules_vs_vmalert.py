@@ -10,14 +10,14 @@ Holds: live 100 times as fast, after the fact 20 times; goals: 1,000 and 100.
 """
 
 import argparse
+import json
 import os
-import resource
-import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,17 +33,14 @@ from bench.day import MINUTE_MS, Day, day
 from bench.semantics import Flags, Reason
 from bench.vmalert import Cost, VictoriaMetrics
 from rules import load, metrics
-from rules.engine import Engine, Event, State
+from rules.engine import Engine
 from rules.evaluation import Snapshot
-from rules.recording import read_batches, read_header
 from rules.rule import RuleSet
 
 START: Final = 1_789_948_800_000  # 2026-09-21 00:00 UTC
 HOLD_LIVE, HOLD_REPLAY = 100, 20
 GOAL_LIVE, GOAL_REPLAY = 1_000, 100
-_FIRING: Final = (State.FIRING, State.RECOVERING)
 _BLOCK: Final = 2_000  # robots whose matrices are reckoned at once
-_TICK_EVERY: Final = 6 * 60 * MINUTE_MS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,6 +74,11 @@ class Bench:
     def recording(self) -> Path:
         """The day as our engine reads it."""
         return self.folder / "day.parquet"
+
+    @property
+    def results(self) -> Path:
+        """What our backtest leaves."""
+        return self.folder / "backtest"
 
     @property
     def our_rules(self) -> Path:
@@ -113,48 +115,44 @@ def after_the_fact(bench: Bench, store: VictoriaMetrics) -> bool:
     """Backtest against replay, and the alerts of both; whether the hold is kept and all is explained."""
     theirs = vmalert.replay(store, bench.their_rules("1m"), bench.day, bench.folder)
     print(f"replay     vmalert   {theirs.wall_s:8.2f} s, {theirs.cpu_s:8.2f} s CPU of both its processes")
-    ours, events = backtest(bench)
+    ours = backtest(bench)
     print(f"           Robovitals{ours.wall_s:8.2f} s, {ours.cpu_s:8.2f} s CPU; {_load()}")
     kept = judged("replay", theirs.wall_s / ours.wall_s, HOLD_REPLAY, GOAL_REPLAY)
     print(f"           by CPU {theirs.cpu_s / ours.cpu_s:.1f} times")
     names = [rule.name for rule in bench.rules.rules]
-    return compared(bench, ours_firing(bench, events), store.firing(bench.day, names)) and kept
+    return compared(bench, ours_firing(bench), store.firing(bench.day, names)) and kept
 
 
-def backtest(bench: Bench) -> tuple[Cost, list[Event]]:
-    """Our engine over the recording, by itself in this process."""
-    before, began = _cpu_s(), time.monotonic()
-    roster = bench.day.roster
-    engine = Engine(bench.rules, roster)
-    for since, until in read_header(bench.recording).listening:
-        engine.listened(since, until)
-    events: list[Event] = []
-    last = bench.day.start
-    for batch in read_batches(bench.recording, roster, bench.rules.metrics):
-        engine.feed(batch)
-        if batch.committed_at - last >= _TICK_EVERY:
-            last = batch.committed_at
-            events += _events(engine, last - 1)
-    events += _events(engine, bench.day.end + MINUTE_MS)
-    return Cost(time.monotonic() - began, _cpu_s() - before), events
+def backtest(bench: Bench) -> Cost:
+    """`vitals-rules backtest` over the recording, as a process of its own."""
+    command = Path(sys.executable).with_name("vitals-rules")
+    given = {"--recording": bench.recording, "--rules": bench.our_rules, "--out": bench.results}
+    paths = [str(part) for pair in given.items() for part in pair]
+    began = time.monotonic()
+    with (bench.folder / "backtest.log").open("w+") as log:
+        process = subprocess.Popen([command, "backtest", *paths], stdout=log, stderr=subprocess.STDOUT)
+        _, status, used = os.wait4(process.pid, 0)
+        took = time.monotonic() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        log.seek(0)
+        said = log.read()
+    if process.returncode != 0:
+        raise RuntimeError(f"vitals-rules backtest failed: {said}")
+    print(f"           {' '.join(line for line in said.splitlines() if ' samples in ' in line)}")
+    return Cost(took, used.ru_utime + used.ru_stime)
 
 
-def _events(engine: Engine, now: int) -> Iterator[Event]:
-    for evaluation in engine.tick(now):
-        if evaluation.errors:
-            raise RuntimeError(f"an evaluation failed: {evaluation.errors[0]}")
-        yield from evaluation.events
-
-
-def ours_firing(bench: Bench, events: Iterable[Event]) -> dict[str, Flags]:
-    """By rule, [evaluation, robot]: whether it fired."""
+def ours_firing(bench: Bench) -> dict[str, Flags]:
+    """By rule, [evaluation, robot]: whether it fired, as the alert log tells."""
     shape = bench.day.minutes, bench.day.robots
     fired = {rule.name: np.zeros(shape, dtype=np.bool_) for rule in bench.rules.rules}
-    for event in events:
-        if (event.before in _FIRING) != (event.after in _FIRING):
-            slot = (event.at - bench.day.start) // MINUTE_MS - 1
-            row = bench.day.roster.index(event.entity.id)
-            fired[event.rule][slot:, row] = event.after in _FIRING
+    with (bench.results / "alerts.jsonl").open(encoding="utf-8") as log:
+        for event in map(json.loads, log):
+            if event["event"] in ("firing", "resolved"):
+                slot = (event["at"] - bench.day.start) // MINUTE_MS - 1
+                fired[event["rule"]][slot:, bench.day.roster.index(event["entity"])] = (
+                    event["event"] == "firing"
+                )
     return fired
 
 
@@ -187,38 +185,42 @@ def live(bench: Bench, store: VictoriaMetrics) -> bool:
     """One evaluation of all rules on the last minutes of the day; whether the hold is kept."""
     at = bench.day.end - 15 * MINUTE_MS
     theirs = vmalert.evaluations(store, bench.their_rules("5s"), at, bench.evaluations, bench.folder)
-    their_median = vmalert.median(theirs)
-    print(f"live       vmalert   {their_median * 1e3:10.2f} ms an evaluation, median of {len(theirs) - 1}")
+    their = vmalert.median(theirs)
+    print(f"live       vmalert   {_ms(their)}; median of {len(theirs) - 1} evaluations")
     ticks, feeds = our_evaluations(bench)
-    our_median = statistics.median(ticks)
-    print(
-        f"           Robovitals{our_median * 1e3:10.2f} ms a tick, median of {len(ticks)}; "
-        f"{statistics.median(feeds) * 1e3:.2f} ms to take in the minute before it; {_load()}"
-    )
-    return judged("live", their_median / our_median, HOLD_LIVE, GOAL_LIVE)
+    our = vmalert.median(ticks)
+    print(f"           Robovitals{_ms(our)}; median of {len(ticks) - 1} ticks, {_load()}")
+    print(f"           and to take in the minute before: {_ms(vmalert.median(feeds)).strip()}")
+    kept = judged("live", their.wall_s / our.wall_s, HOLD_LIVE, GOAL_LIVE)
+    print(f"           by CPU {their.cpu_s / our.cpu_s:,.1f} times")
+    return kept
 
 
-def our_evaluations(bench: Bench) -> tuple[list[float], list[float]]:
-    """Seconds of each tick of the day's last minutes, and of taking in what came since the one before."""
+def our_evaluations(bench: Bench) -> tuple[list[Cost], list[Cost]]:
+    """What each tick of the day's last minutes took, and taking in what came since the one before.
+
+    The first tick looks at the whole day before, and is not counted either.
+    """
     first = bench.day.end - bench.evaluations * MINUTE_MS
     engine = Engine(bench.rules, bench.day.roster)
     engine.restore(Snapshot({group.name: first for group in bench.rules.groups}))
     engine.listened(bench.day.start, bench.day.end + MINUTE_MS)
-    ticks, feeds, feeding, due = [], [], 0.0, first + MINUTE_MS
-    engine.tick(first)
+    ticks: list[Cost] = []
+    feeds: list[Cost] = []
+    due, fed = first + MINUTE_MS, Cost(0, 0)
     for batch in bench.day.batches():
         if batch.committed_at > due + semantics.DELAY_MS:
-            ticks.append(_seconds(partial(engine.tick, due + semantics.DELAY_MS)))
-            feeds.append(feeding)
-            feeding, due = 0.0, due + MINUTE_MS
-        feeding += _seconds(partial(engine.feed, batch))
-    return ticks[1:], feeds[1:]
+            ticks.append(_cost(partial(engine.tick, due + semantics.DELAY_MS)))
+            feeds.append(fed)
+            due, fed = due + MINUTE_MS, Cost(0, 0)
+        fed += _cost(partial(engine.feed, batch))
+    return ticks, feeds
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
+def _cost(work: Callable[[], object]) -> Cost:
+    began, used = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - began
+    return Cost(time.perf_counter() - began, time.process_time() - used)
 
 
 # --- telling --------------------------------------------------------------------------------------------
@@ -235,15 +237,12 @@ def judged(what: str, ratio: float, hold: int, goal: int) -> bool:
     return kept
 
 
+def _ms(cost: Cost) -> str:
+    return f"{cost.wall_s * 1e3:10.2f} ms, {cost.cpu_s * 1e3:10.2f} ms CPU"
+
+
 def _load() -> str:
     return f"load average {os.getloadavg()[0]:.2f}"
-
-
-def _cpu_s() -> float:
-    return sum(
-        used.ru_utime + used.ru_stime
-        for used in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
-    )
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

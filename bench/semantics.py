@@ -173,9 +173,8 @@ class _Model:
                 np.broadcast_to(self._now[1:], day.t.shape), np.where(day.present, day.t, 0), day
             )
         else:
-            heard = _running_most(
-                np.maximum(self._known_from(), 0), np.where(day.present, day.committed, 0), day
-            )
+            seen = np.maximum(self._now[1:], self._known_from())
+            heard = _running_most(seen, np.where(day.present, day.committed, 0), day)
         silence = np.maximum(day.start + self._now * MINUTE_MS - heard, 0)
         return np.where(heard > 0, silence, np.nan)
 

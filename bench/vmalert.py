@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -39,6 +40,9 @@ class Cost:
 
     wall_s: float
     cpu_s: float
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.wall_s + other.wall_s, self.cpu_s + other.cpu_s)
 
 
 def missing() -> list[str]:
@@ -177,8 +181,8 @@ def replay(store: VictoriaMetrics, rules: Path, day: Day, folder: Path) -> Cost:
     return Cost(time.monotonic() - began, vmalert.cpu_s + store.cpu_s - before)
 
 
-def evaluations(store: VictoriaMetrics, rules: Path, at: int, count: int, folder: Path) -> list[float]:
-    """Seconds that vmalert took for each of so many evaluations of the group, the first ones at `at`.
+def evaluations(store: VictoriaMetrics, rules: Path, at: int, count: int, folder: Path) -> list[Cost]:
+    """What each of so many evaluations of the group took, the first one at `at`: wall time as vmalert tells.
 
     Its clock is told to lag, so that the day seems to be now.
     """
@@ -193,20 +197,21 @@ def evaluations(store: VictoriaMetrics, rules: Path, at: int, count: int, folder
         )
         with Program("vmalert", flags, folder) as vmalert:
             vmalert.await_ready()
-            return [seconds for seconds, _ in zip(_durations(vmalert), range(count), strict=False)]
+            return list(islice(_costs(vmalert, store), count))
 
 
-def _durations(vmalert: Program) -> Iterator[float]:
-    """Each evaluation's duration, from its sum over all of them."""
-    total, count = 0.0, 0
+def _costs(vmalert: Program, store: VictoriaMetrics) -> Iterator[Cost]:
+    """Of each evaluation, from the sums over all of them."""
+    total, count, used = 0.0, 0, vmalert.cpu_s + store.cpu_s
     while True:
         time.sleep(0.2)
         text = vmalert.get("/metrics").decode()
         now = _value(text, "vmalert_iteration_duration_seconds_sum")
         done = int(_value(text, "vmalert_iteration_duration_seconds_count"))
         if done > count:
-            yield (now - total) / (done - count)
-            total, count = now, done
+            now_used = vmalert.cpu_s + store.cpu_s
+            yield Cost((now - total) / (done - count), (now_used - used) / (done - count))
+            total, count, used = now, done, now_used
 
 
 def _value(text: str, name: str) -> float:
@@ -270,6 +275,8 @@ def version() -> str:
     return found.stdout or "unknown"
 
 
-def median(seconds: Sequence[float]) -> float:
+def median(costs: Sequence[Cost]) -> Cost:
     """Of the evaluations, but for the first one, which finds cold caches."""
-    return statistics.median(seconds[1:] if len(seconds) > 1 else seconds)
+    counted = costs[1:] if len(costs) > 1 else costs
+    walls, cpus = [cost.wall_s for cost in counted], [cost.cpu_s for cost in counted]
+    return Cost(statistics.median(walls), statistics.median(cpus))
