@@ -65,6 +65,7 @@ def read(path: Path) -> Reading:
             if isinstance(row, str):
                 raise RosterError(row)
             robot = record(row)
+            _check_hours(robot)
             if robot.id in robots:
                 raise RosterError(f"robot {robot.id!r} stands in the file twice")
         except RosterError as error:
@@ -88,6 +89,16 @@ def record(row: Row) -> RobotRecord:
 def record_of(robot: Robot) -> RobotRecord:
     """A robot as a recording's header has it. Raises `RosterError`."""
     return record({**robot.attributes, "id": robot.id})
+
+
+def _check_hours(robot: RobotRecord) -> None:
+    """Rules take hours that cannot be read for always open; nobody means that."""
+    for name, parse in _PARSERS.items():
+        if name in robot.extra:
+            try:
+                parse(str(robot.extra[name]))
+            except ValueError as error:
+                raise RosterError(str(error)) from None
 
 
 def _lifecycle(row: Row) -> Lifecycle:
@@ -116,11 +127,6 @@ def _known(name: str, value: Value) -> str:
 def _extra(name: str, value: Value) -> Value:
     if not _EXTRA.fullmatch(name):
         raise RosterError(f"{name!r} is no attribute's name; use lower-case letters, digits and _")
-    if name in _PARSERS:
-        try:
-            _PARSERS[name](str(value))
-        except ValueError as error:
-            raise RosterError(str(error)) from None
     if isinstance(value, str):
         return _short(name, value)
     if not math.isfinite(value):

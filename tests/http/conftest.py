@@ -1,7 +1,7 @@
 """The real application over a real database, a real store and a fleet that has spoken."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,9 @@ from collector.relational import Relational, RobotRecord
 from collector.stores import Commit, Rows, StoredSample, Watermark
 from collector.stores.duckdb import DuckStore
 from collector.telemetry import Telemetry
-from tests.collector.evaluations import RULES, Signals
+from rules.evaluation import By, Entity, Event, Suppression
+from rules.lifecycle import State
+from tests.collector.evaluations import RULES, Signals, evaluation, evidence
 
 T = 1_795_309_200_000  # 2026-11-22T01:00:00Z
 MINUTE = 60_000
@@ -33,6 +35,16 @@ class World:
     def fires(self, rule: str, *robots: str, at: int = T) -> list[int]:
         """A rule begins to fire on robots; the ids of their alerts."""
         return self.services.relational.commit(self.signals.fires(at, rule, *robots), RULES)
+
+    def fires_on(self, rule: str, entity: Entity, at: int = T) -> list[int]:
+        """A rule begins to fire on an entity of any kind."""
+        event = Event(at, rule, entity, State.INACTIVE, State.FIRING, at - MINUTE, 6.0, 5.0, evidence(6.0))
+        return self.services.relational.commit(evaluation(at, event), RULES)
+
+    def suppressed(self, by: By | None, rule: str, robot: str, at: int = T) -> list[int]:
+        """An alert of a robot is suppressed from now on."""
+        change = Suppression(at, rule, Entity("robot", robot), by)
+        return self.services.relational.commit(replace(evaluation(at), suppressions=(change,)), RULES)
 
 
 @dataclass

@@ -1,11 +1,14 @@
 """The alert queue over HTTP: what scripts read, and what they may do."""
 
+import json
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from collector.relational import RobotRecord
+from rules.evaluation import By, Entity
+from rules.storm import NAME
 from tests.http.conftest import MINUTE, Clock, T, World
 
 PROMISED = [
@@ -87,6 +90,55 @@ def test_pages(world: World, client: TestClient) -> None:
     second = client.get("/api/v1/alerts", params={"limit": 2, "after": first["next"]}).json()
     assert [item["id"] for item in first["items"] + second["items"]] == ids
     assert second["next"] is None
+
+
+def test_what_suppresses_an_alert(world: World, client: TestClient) -> None:
+    """It is not in the queue unless asked for, says by what, and that says how many it hides."""
+    [fault] = world.fires("Relocalization", "r1")
+    [silent] = world.fires("Silent", "r1", at=T + 1)
+    world.suppressed(By("inhibited", "Silent", Entity("robot", "r1")), "Relocalization", "r1", at=T + 2)
+
+    def listed(query: str) -> list[int]:
+        return [item["id"] for item in client.get(f"/api/v1/alerts{query}").json()["items"]]
+
+    assert listed("") == [silent]
+    assert listed("?suppressed=yes") == [fault]
+    assert listed("?suppressed=all") == [silent, fault]
+    assert listed("?state=all") == [silent, fault]
+    found = client.get(f"/api/v1/alerts/{fault}").json()
+    assert found["suppressed_by"] == {
+        "reason": "inhibited",
+        "rule": "Silent",
+        "entity": {"kind": "robot", "id": "r1"},
+    }
+    assert found["history"][-1]["kind"] == "suppressed"
+    assert (found["hides"], client.get(f"/api/v1/alerts/{silent}").json()["hides"]) == (0, 1)
+
+
+def test_alerts_of_sites_customers_and_rules(world: World, client: TestClient) -> None:
+    """Each says where it is; a storm is of a rule that no file has."""
+    world.fires_on("Silent", Entity("site", "Hall 2"), at=T)
+    world.fires_on("Silent", Entity("customer", "ACME"), at=T + 1)
+    world.fires_on(NAME, Entity("rule", "Silent"), at=T + 2)
+    items = client.get("/api/v1/alerts").json()["items"]
+    assert [(item["entity"]["kind"], item["site"], item["customer"]) for item in items] == [
+        ("site", "Hall 2", "ACME"),
+        ("customer", None, "ACME"),
+        ("rule", None, None),
+    ]
+    assert items[0]["summary"]["en"].startswith("Hall 2 at Hall 2: 6 faults")
+    assert items[2]["summary"]["zh"].startswith("Silent 自 ")
+    assert client.get(f"/api/v1/alerts/{items[2]['id']}").json()["about"]["en"].startswith("One rule fires")
+    assert client.get("/api/v1/alerts?subsystem=fleet").json()["items"] == items[2:]
+
+
+def test_the_alert_log(world: World, client: TestClient) -> None:
+    """A line of JSON for each event, as it was committed."""
+    assert client.get("/api/v1/alert-log").text == ""
+    world.fires("Silent", "r1", "r2")
+    answer = client.get("/api/v1/alert-log")
+    assert answer.headers["content-type"] == "application/jsonl"
+    assert [json.loads(line)["entity"] for line in answer.text.splitlines()] == ["r1", "r2"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from collector.config import Evaluation
 from collector.folder import Folder
 from collector.stores.duckdb import DuckStore
 from collector.transfer import TransferError, import_recording
+from rules.__main__ import main as backtest
 from rules.recording import Header
 from rules.roster import Robot
 from tests.collector.ingest.examples import CATALOGUE, NOW, commit, sample
@@ -78,6 +79,7 @@ def imported(path: Path, data: Path) -> int:
         (("import", "rules.yaml", "--data", "d"), 1, "rules.yaml"),
         (("import", "other.parquet", "--data", "d"), 1, "other.parquet: not a recording"),
         (("export", "--data", "nothing", "--out", "x.parquet"), 2, "nothing: no collector's data"),
+        (("export", "--data", "d"), 2, "nothing to export; give --out FILE.parquet, --alerts FILE.jsonl"),
         (("roster", "import", "none.csv", "--data", "d"), 1, "none.csv: cannot be read"),
     ],
 )
@@ -127,6 +129,33 @@ def test_export_to_where_nothing_can_be_written(
     imported(recorded("past", 1, 3), Path("d"))
     assert main(["export", "--data", "d", "--out", "/proc/x.parquet"]) == 1
     assert capsys.readouterr().err.startswith("/proc/x.parquet: cannot be written: ")
+
+
+def test_the_alert_log_of_an_import(recorded: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is a backtest's, byte for byte; the recording comes with it, or without."""
+    past = recorded("past", 1, 60)
+    imported(past, Path("d"))
+    assert main(["export", "--data", "d", "--alerts", "a.jsonl"]) == 0
+    lines = Path("a.jsonl").read_bytes()
+    assert [json.loads(line)["event"] for line in lines.splitlines()] == ["firing", "firing", "resolved"]
+    assert main(["export", "--data", "d", "--out", "o.parquet", "--alerts", "b.jsonl", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert report["alerts"] == {"file": "b.jsonl", "bytes": len(lines)}
+    assert (report["file"], Path("b.jsonl").read_bytes()) == ("o.parquet", lines)
+    assert backtest(["backtest", "--recording", "o.parquet", "--rules", "rules.yaml", "--out", "o"]) == 0
+    assert Path("o/alerts.jsonl").read_bytes() == lines
+
+
+@pytest.mark.parametrize("alerts", ["/proc/a.jsonl", "none/a.jsonl"])
+def test_an_alert_log_that_cannot_be_written(
+    recorded: Recorded, capsys: pytest.CaptureFixture[str], alerts: str
+) -> None:
+    """One line, with the file."""
+    imported(recorded("past", 1, 3), Path("d"))
+    assert main(["export", "--data", "d", "--alerts", alerts]) == 1
+    line = capsys.readouterr().err
+    assert line.startswith(f"{alerts}: ")
+    assert line.count("\n") == 1
 
 
 def test_bad_rows_keep_a_roster_out_unless_they_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:

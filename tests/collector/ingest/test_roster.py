@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from collector.relational import Lifecycle, RobotRecord
-from collector.roster import RosterError, read
+from collector.roster import RosterError, read, record_of
+from rules.roster import Robot
 
 CSV = """id,name,customer,site,tz,lifecycle,installed_on,contract_value
 lobby-1,"Lobby, left",Acme,HQ,Asia/Shanghai,,2026-05-01,1200
@@ -68,6 +69,29 @@ def test_bad_row_is_named_by_line_and_the_others_are_read(tmp_path: Path, row: s
     assert problem.line == 3
     assert reason in problem.reason
     assert [robot.id for robot in reading.robots] == ["good", "last"]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "reason"),
+    [
+        ("open_hours", "mo-fr 09:00-18:00; sa,su 10:00-16:00", ""),
+        ("open_hours", "24/7", ""),
+        ("open_hours", "9 to 5", "'9 to 5' is no time; write such as 09:00-18:00"),
+        ("open_hours", "mo-fr 9-18", "'9-18' is no time"),
+        ("open_hours", "9", "'9.0' is no time"),
+        ("holidays", "2026-10-01 2026-10-02", ""),
+        ("holidays", "20261001", "holidays: '20261001.0' is no day; write such as 2026-10-01"),
+        ("holidays", "Christmas", "holidays: 'Christmas' is no day"),
+    ],
+)
+def test_hours_and_holidays_can_be_read(tmp_path: Path, attribute: str, value: str, reason: str) -> None:
+    """In a roster; a robot of a recording keeps what it had, which rules take for always open."""
+    path = tmp_path / "r.csv"
+    path.write_text(f'id,{attribute}\nr1,"{value}"\n')
+    problems = read(path).problems
+    assert [problem.line for problem in problems] == ([2] if reason else [])
+    assert all(reason in problem.reason for problem in problems)
+    assert record_of(Robot("r1", {attribute: value})).extra == {attribute: value}
 
 
 @pytest.mark.parametrize(
