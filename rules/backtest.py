@@ -22,7 +22,7 @@ from rules.roster import Roster
 from rules.rule import RuleSet
 
 BLOCK_MS: Final = 6 * 3_600_000
-BLOCK_SAMPLES: Final = 400_000
+BLOCK_SAMPLES: Final = 131_072  # more at once are slower, and take more memory
 _AHEAD: Final = 2  # portions
 _T = TypeVar("_T")
 

@@ -7,7 +7,7 @@ from html import escape
 from rules.rule import SEVERITIES
 
 WIDTH, HEIGHT = 720, 200
-_LEFT, _BOTTOM, _TOP = 40, 24, 12
+_LEFT, _BOTTOM, _TOP = 52, 24, 12
 
 
 def days(counts: Sequence[tuple[str, Mapping[str, int]]]) -> str:
@@ -47,7 +47,7 @@ def histogram(counts: Sequence[int]) -> str:
 
 def delays(rows: Sequence[tuple[str, float, float]]) -> str:
     """From p50 to p95 of the delay (in ms) of each kind of fault, on a scale of logarithms."""
-    left, line = 210, 20
+    left, line = 260, 24
     height = line * len(rows) + _BOTTOM
     low, high = 60_000, max([86_400_000, *(p95 for _, _, p95 in rows)])
 
