@@ -54,6 +54,8 @@ class Suppressor:
             touched.update(dict.fromkeys((*self._firing, *self._suppressed)))
             self._stale = False
         changes = tuple(self._judge(touched, at))
+        if not (found or changes):
+            return evaluation
         return replace(evaluation, events=evaluation.events + found, suppressions=changes)
 
     def snapshot(self) -> Kept:

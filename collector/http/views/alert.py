@@ -14,7 +14,7 @@ from collector.http.views.sources import ROBOTS
 from collector.http.views.subsystems import subsystem
 from collector.queue import Alert, Entry, Kind, Signal, Work
 from collector.relational import AlertQuery
-from collector.subjects import Subject, subject
+from collector.subjects import Subject, subject, subjects
 from rules.evaluation import By, Entity
 from rules.rule import Rule
 from rules.storm import rule_named
@@ -183,7 +183,10 @@ def _entry_text(services: Services, row: Row, entry: Entry, t: Words) -> str:
             )
         case Kind.SUPPRESSED:
             by = By(str(detail.get("reason")), str(detail.get("rule")), _entity(entry))
-            return t("alert.history_suppressed", by=hidden_by(services, by, t))
+            return t(
+                "alert.history_suppressed",
+                by=hidden_by(services, by, subjects(services.relational, [by.entity]), t),
+            )
         case Kind.CLOSED:
             return t("alert.history_closed", reason=t.one_of("reason", str(detail.get("reason"))))
     return t(f"alert.history_{entry.kind}")

@@ -1,5 +1,6 @@
 """An alert as a line in a list: what, where, how far beyond its limit, and in whose hands."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Final
@@ -10,9 +11,10 @@ from collector.http.i18n import Words, zone
 from collector.http.services import Services
 from collector.queue import Acknowledge, Action, Alert, Close, Snooze, Work, possible
 from collector.relational import RobotRecord
-from collector.subjects import Subject, of_robot, subject, subjects
-from rules.evaluation import By, Evidence
+from collector.subjects import Subject, of_robot, subjects
+from rules.evaluation import By, Entity, Evidence
 from rules.rule import Rule
+from rules.storm import KIND as STORM
 from rules.storm import rule_named
 
 ACTIONS: Final[tuple[tuple[str, type[Action]], ...]] = (
@@ -102,8 +104,9 @@ def _place(about: Subject, reported_tz: str | None = None) -> Place:
 
 def rows(services: Services, alerts: list[Alert], t: Words, now: int) -> list[Row]:
     """Alerts as lines, in their order."""
-    found = subjects(services.relational, [alert.entity for alert in alerts])
-    return [_row(services, alert, found[alert.entity], t, now) for alert in alerts]
+    hiding = [alert.suppressed_by.entity for alert in alerts if alert.suppressed_by is not None]
+    found = subjects(services.relational, [*(alert.entity for alert in alerts), *hiding])
+    return [_row(services, alert, found, t, now) for alert in alerts]
 
 
 def with_first(lines: list[Row]) -> list[Row]:
@@ -117,8 +120,8 @@ def about(rule: Rule | None, alert: Alert, t: Words) -> str:
     return t.both(rule.about) if rule is not None else alert.rule
 
 
-def hidden_by(services: Services, by: By | None, t: Words) -> str:
-    """In a few words, what suppresses an alert; nothing where it is not."""
+def hidden_by(services: Services, by: By | None, known: Mapping[Entity, Subject], t: Words) -> str:
+    """In a few words, what suppresses an alert; nothing where it is not. `known`: that and where it is."""
     if by is None:
         return ""
     if by.reason == "flapping":
@@ -127,7 +130,7 @@ def hidden_by(services: Services, by: By | None, t: Words) -> str:
     what = t.both(about.about) if about is not None else by.rule
     if by.reason == "storm":
         return t("suppressed.storm", rule=what)
-    return t("suppressed.inhibited", rule=what, where=subject(services.relational, by.entity).shown)
+    return t("suppressed.inhibited", rule=what, where=known[by.entity].shown)
 
 
 def bar(value: float | None, limits: tuple[float, ...]) -> Bar | None:
@@ -143,22 +146,28 @@ def bar(value: float | None, limits: tuple[float, ...]) -> Bar | None:
     return Bar(round(start, 2), round(max(end - start, 0.6), 2), mark)
 
 
-def _row(services: Services, alert: Alert, about_: Subject, t: Words, now: int) -> Row:
+def _row(services: Services, alert: Alert, known: Mapping[Entity, Subject], t: Words, now: int) -> Row:
     rule = rule_named(services.rules, alert.rule)
     step = rule.call_to_action.next_step if rule else None
-    reported = services.fleet.state(alert.entity.id).tz if about_.kind == "robot" else None
-    where = _place(about_, reported)
     return Row(
         alert=alert,
-        place=where,
+        place=_place_of(services, known[alert.entity], t),
         about=about(rule, alert, t),
         next_step=t.both(step) if step else None,
         measure=_measure(alert, t),
         work_note=_work_note(alert, t, now),
         outcome=_outcome(alert, t, now),
         actions=tuple(name for name, action in ACTIONS if action in possible(alert)),
-        hidden_by=hidden_by(services, alert.suppressed_by, t) if alert.is_open else "",
+        hidden_by=hidden_by(services, alert.suppressed_by, known, t) if alert.is_open else "",
     )
+
+
+def _place_of(services: Services, about_: Subject, t: Words) -> Place:
+    """A rule is called by what it is about."""
+    if about_.kind == "robot":
+        return _place(about_, services.fleet.state(about_.id).tz)
+    rule = rule_named(services.rules, about_.id) if about_.kind == STORM else None
+    return _place(about_ if rule is None else replace(about_, name=t.both(rule.about)))
 
 
 def _measure(alert: Alert, t: Words) -> Measure:

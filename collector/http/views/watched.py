@@ -31,27 +31,29 @@ class Watched:
 
 
 def watched(rules: RuleSet, subsystem: str) -> Watched:
-    """What the rules look at in one subsystem."""
-    trouble: dict[str, None] = {}
+    """What the rules look at in one subsystem; what some rule wants to be high is no trouble."""
+    bad: dict[str, None] = {}
+    good: dict[str, None] = {}
     whole: dict[str, str] = {}
-    other: dict[str, None] = {}
+    of_which: dict[str, None] = {}
     for measure, comparison in _comparisons(rules):
         rising = comparison.operator in _RISING
         match measure:
             case Increase(metrics):
-                (trouble if rising else other).update(dict.fromkeys(metrics))
+                (bad if rising else good).update(dict.fromkeys(metrics))
             case Ratio(of, to):
-                (trouble if rising else other).update(dict.fromkeys(of))
-                other.update(dict.fromkeys(to))
+                (bad if rising else good).update(dict.fromkeys(of))
+                of_which.update(dict.fromkeys(to))
                 if rising and len(to) == 1:
                     whole.update(dict.fromkeys(of, to[0]))
             case ActiveDays() | Fluctuation():
-                other.update(dict.fromkeys(measure.metrics))
-    own = [name for name in (*trouble, *other) if name.startswith(f"{subsystem}.")]
+                good.update(dict.fromkeys(measure.metrics))
+    trouble = [name for name in bad if name not in good]
+    own = dict.fromkeys(name for name in (*bad, *good, *of_which) if name.startswith(f"{subsystem}."))
     return Watched(
         trouble=tuple(name for name in own if name in trouble),
-        whole={name: base for name, base in whole.items() if name in own},
-        other=tuple(dict.fromkeys(name for name in own if name not in trouble)),
+        whole={name: base for name, base in whole.items() if name in own and name in trouble},
+        other=tuple(name for name in own if name not in trouble),
     )
 
 
