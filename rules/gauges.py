@@ -30,7 +30,8 @@ class GaugeRing:
         """A copy for some of the robots."""
         part = GaugeRing(self.step_ms, self.step_ms, self.reduce, 0)
         part.over_ms, part._slots, part._newest = self.over_ms, self._slots, self._newest
-        part._values, part._at = self._values[:, robots], self._at[:, robots]
+        part._values = np.ascontiguousarray(self._values[:, robots])
+        part._at = np.ascontiguousarray(self._at[:, robots])
         return part
 
     def take(self, until: int, rows: Rows, t: Times, values: Floats) -> None:

@@ -63,11 +63,12 @@ class Look:
                 return Measured(self._share(leaf))
 
     def _period(self, view: View) -> Times | None:
-        """Silence counts from the beginning of the active period on."""
+        """Silence counts from the beginning of the active period on; a site's is that of its first robot."""
         names = self._rule.active_intervals
         if not names:
             return None
-        return self._calendar.state(names, self._block.ticks, view.rows)[1]
+        clocks = view.rows if view.starts is None else view.spread(view.rows[view.starts])
+        return self._calendar.state(names, self._block.ticks, clocks)[1]
 
     def _among_peers(self, peers: Peers) -> Floats:
         """Everyone is measured, whoever was chosen."""

@@ -4,7 +4,7 @@ A `View` is what a rule looks at: some robots, each for itself, or joined into s
 counters are the sums of what is known of their robots. Numbers are [tick, entity].
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +14,6 @@ from rules.block import Block, begins
 from rules.columns import NEVER, Flags, Floats, Rows, Times
 from rules.needs import ROBOT, Window
 from rules.rule import (
-    DAY_MS,
     WEEK_MS,
     ActiveDays,
     Fluctuation,
@@ -67,6 +66,12 @@ class View:
         summed = np.add.reduceat(np.where(known, numbers, 0), self.starts, axis=-1)
         return np.where(np.logical_or.reduceat(known, self.starts, axis=-1), summed, np.nan)
 
+    def spread(self, numbers: Rows) -> Rows:
+        """By robot: the number of its entity."""
+        if self.starts is None:
+            return numbers
+        return np.repeat(numbers, np.diff(np.append(self.starts, len(self.rows))))
+
     def all(self, flags: Flags, counting: Flags) -> Flags:
         """By entity, of the last axis: whether it is so of all that count."""
         if self.starts is None:
@@ -110,33 +115,21 @@ def measure(measure: Measure | Silent, view: View, period: Times | None = None) 
 
 
 def increases(counters: Sequence[str], over_ms: int, view: View) -> Measured:
-    """The increase of those counters, summed, that are known."""
+    """The increase of those counters, summed, that the newest sample has."""
     block = view.block
     step, rows = begins(block.ticks, block.interval_ms, over_ms)
     begin = (rows * step)[:, None]
     present = view.at > begin
-
-    def increase(counter: str) -> Floats:
-        then = block.level_then(counter, step, rows, view.robots)
-        return np.maximum(block.level(counter, view.robots) - then, 0)
-
-    numbers = _summed(counters, view, present, increase)
-    covered = (view.since[None, :] <= begin) & (view.at > _patience(block.ticks, over_ms))
-    return Measured(view.sums(numbers), view.all(covered, ~np.isnan(numbers)))
-
-
-def _summed(counters: Sequence[str], view: View, present: Flags, value: Callable[[str], Floats]) -> Floats:
-    """[tick, robot]: the sum over the counters that the newest sample has; NaN where there is none."""
-    total: Floats | None = None
-    anything: Flags | None = None
+    total, anything = np.zeros(1), np.zeros(1, dtype=np.bool_)
     for counter in counters:
-        known = view.block.known(counter, view.robots)
+        known = block.known(counter, view.robots)
         has = present if known is None else present & known
-        part = value(counter)
-        total = np.where(has, part, 0) if total is None else total + np.where(has, part, 0)
-        anything = has if anything is None else anything | has
-    assert total is not None and anything is not None, "a sum has counters"  # noqa: S101, PT018 -- the loader's word
-    return np.where(anything, total, np.nan)
+        then = block.level_then(counter, step, rows, view.robots)
+        rise = np.maximum(block.level(counter, view.robots) - then, 0)
+        total, anything = total + np.where(has, rise, 0), anything | has
+    numbers = np.where(anything, total, np.nan)
+    covered = (view.since[None, :] <= begin) & (view.at > _patience(block.ticks, over_ms))
+    return Measured(view.sums(numbers), view.all(covered, anything))
 
 
 def _patience(ticks: Times, over_ms: int) -> Times:
@@ -183,22 +176,28 @@ def silence(source: str, view: View, period: Times | None) -> Floats:
 
 
 def _active_days(active: ActiveDays, view: View) -> Measured:
-    daily, inside, covered = _daily(active.of, active.days, view)
+    block = view.block
+    begin = block.history.zones.midnight(_first_day(active.days, view), view.rows)
+    inside = np.zeros(view.at.shape, dtype=np.bool_)
+    for counter in active.of:
+        known = block.known(counter, view.robots)
+        inside |= view.at > begin if known is None else (view.at > begin) & known
+    daily = _daily(active.of, active.days, view)
     summed = view.sums(np.where(inside[:, None, :], daily[None], np.nan))  # [tick, day, entity]
     days = (summed >= active.at_least).sum(axis=1).astype(np.float64)
-    known = ~np.isnan(summed).all(axis=1)
-    return Measured(np.where(known, days, np.nan), view.all(covered, inside))
+    known_days = ~np.isnan(summed).all(axis=1)
+    covered = (view.since <= begin)[None, :] & (view.at > _patience(block.ticks, active.over_ms))
+    return Measured(np.where(known_days, days, np.nan), view.all(covered, inside))
 
 
 def _fluctuation(fluctuation: Fluctuation, view: View) -> Floats:
-    daily, inside, _ = _daily(fluctuation.of, fluctuation.days, view)
-    first = _first_day(fluctuation.days, view)
     days = view.block.history.days
     assert days is not None, "needs know of days"  # noqa: S101 -- a contract within this package
-    heard = days.heard(first, fluctuation.days, view.rows)
-    counting = heard[None] & inside[:, None, :]  # [tick, day, robot]
-    summed = view.sums(np.where(counting, daily[None], np.nan))
-    return variation(summed, -(-fluctuation.days // 2))
+    daily = _daily(fluctuation.of, fluctuation.days, view)
+    heard = view.any(days.heard(_first_day(fluctuation.days, view), fluctuation.days, view.rows))
+    summed = np.where(heard, view.sums(daily), np.nan)
+    one = variation(summed[None], -(-fluctuation.days // 2))
+    return np.broadcast_to(one, (len(view.block), one.shape[1]))
 
 
 def variation(daily: Floats, at_least: int) -> Floats:
@@ -227,22 +226,15 @@ def _first_day(days: int, view: View) -> Times:
     return today - days
 
 
-def _daily(counters: Sequence[str], days: int, view: View) -> tuple[Floats, Flags, Flags]:
-    """Daily increases [day, robot]; whether they are known, and whether of all days: [tick, robot]."""
-    history, block = view.block.history, view.block
+def _daily(counters: Sequence[str], days: int, view: View) -> Floats:
+    """[day, robot]: by how much the counters, summed, rose on each of the days; the same at all ticks."""
+    history = view.block.history
     assert history.days is not None, "needs know of days"  # noqa: S101 -- a contract within this package
     first = _first_day(days, view)
-    begin = history.zones.midnight(first, view.rows)
-    daily = np.zeros((days, len(view.rows)))
-    inside = np.zeros(view.at.shape, dtype=np.bool_)
-    for counter in counters:
-        known = block.known(counter, view.robots)
-        has = view.at > begin if known is None else (view.at > begin) & known
-        rises = np.maximum(history.days.increases(history.needs.counters[counter], first, days, view.rows), 0)
-        daily += np.where(has.any(axis=0), rises, 0)
-        inside |= has
-    covered = (view.since <= begin)[None, :] & (view.at > _patience(block.ticks, days * DAY_MS))
-    return daily, inside, covered
+    numbers = [history.needs.counters[counter] for counter in counters]
+    rises = [history.days.increases(number, first, days, view.rows) for number in numbers]
+    summed: Floats = np.maximum(rises, 0).sum(axis=0)
+    return summed
 
 
 def change(past: OwnPast, view: View) -> Floats:
@@ -276,10 +268,9 @@ def _past_increases(counters: Sequence[str], over_ms: int, week: int, view: View
     block = view.block
     step, rows = begins(block.ticks - week * WEEK_MS, block.interval_ms, over_ms)
     ends = (block.ticks - week * WEEK_MS) // step
-    known = view.since[None, :] <= (rows * step)[:, None]
-
-    def increase(counter: str) -> Floats:
+    total = np.zeros((len(block), len(view.rows)))
+    for counter in counters:
         then = block.level_then(counter, step, rows, view.robots)
-        return np.maximum(block.level_then(counter, step, ends, view.robots) - then, 0)
-
-    return view.sums(_summed(counters, view, known, increase))
+        total += np.maximum(block.level_then(counter, step, ends, view.robots) - then, 0)
+    known = view.since[None, :] <= (rows * step)[:, None]
+    return view.sums(np.where(known, total, np.nan))

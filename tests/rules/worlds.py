@@ -74,6 +74,7 @@ class World:
     delay: int
     start: int  # the evaluations are after this
     end: int
+    restored: bool  # the engine begins with a snapshot of `start`, else with the first thing it hears
 
     def roster(self, number: int) -> Roster:
         """As the engine takes it."""
@@ -137,12 +138,16 @@ class Scale:
         return (150 * self.unit, 61 * self.unit, 400 * self.unit)
 
 
+# Where there is a history, an engine begins with what it is fed of it; else with the first thing it hears.
+_HISTORIES = {SECOND: (0,), MINUTE: (0, 60, 300), HOUR: (400, 0, 60, 800)}
+
+
 def scale(dice: Dice) -> Scale:
     """Seconds, minutes or hours; around midnight here or there, or around the change of clocks."""
     unit = dice.pick((MINUTE, HOUR, SECOND, HOUR, MINUTE))
     intervals = dice.pick(((1,), (2,), (1, 2), (7, 1), (5, 20), (2, 7), (20,)))
-    run = dice.pick((60, 100, 30)) * min(intervals)
-    history = dice.pick((60, 0, 300, 800))
+    run = dice.pick((60, 100, 40)) * min(intervals)
+    history = dice.pick(_HISTORIES[unit])
     middle = SUNDAY + dice.pick((0, -1, 1, 2, 4, 16)) * HOUR
     begin = middle - (history + run * dice.pick(range(11)) // 10) * unit
     return Scale(unit, begin + dice.often(0, 7), history, run, intervals)
@@ -383,6 +388,11 @@ _LEVELS: tuple[dict[str, float], ...] = (
     {"a.up": 1.0},
     {"a.up": 0.0},
 )
+_EARLY_PACES = {  # units; as long as is needed, but not so long that it takes an engine long to begin
+    SECOND: (10, 100, 3, 30, 3600),
+    MINUTE: (180, 17 * 60, 10, 60, 60 * 60),
+    HOUR: (17, 60, 3, 10, 5 * 24),
+}
 _AGAIN = (*[None] * 16, 7, 100)
 
 
@@ -400,6 +410,7 @@ class Stream:
 
     def __post_init__(self) -> None:
         self._counts = dict.fromkeys(COUNTERS, 0.0)
+        self._gone: set[str] = set()  # for the rest of the epoch
 
     def samples(self, drawn: bytes) -> list[Sample]:
         """The next sample, and perhaps the same once more."""
@@ -411,8 +422,7 @@ class Stream:
         unit = self.span.unit
         when = self.span.begin + round(self.place * 10) * unit // 10
         t, committed = (when + 5 * unit, when) if late < 0 else (when, when + late * unit)
-        lacking = COUNTERS[:2] if happens == "lacking" else ()
-        values = {counter: self._counts[counter] for counter in self.known if counter not in lacking}
+        values = {counter: self._counts[counter] for counter in self.known - self._gone}
         values |= dice.pick(_LEVELS)
         made = Sample(self.robot, f"{self.robot}-{self.epoch}", self.seq, t, committed, values)
         again = dice.pick(_AGAIN)
@@ -424,15 +434,21 @@ class Stream:
         if happens == "epoch":
             self.epoch += 1
             self._counts = dict.fromkeys(COUNTERS, 0.0)
+            self._gone = set()
+        if happens == "lacking":
+            self._gone = set(COUNTERS[:2])
         for counter, rise in zip(COUNTERS, rises, strict=True):
             self._counts[counter] += rise
             self.known |= {counter} if rise else set()
 
 
 def stream(dice: Dice, span: Scale, robot_id: str, drawn: Sequence[bytes]) -> list[Sample]:
-    """A robot's samples: late, missing, partial and repeated ones; a few of long before come first."""
+    """A robot's samples: late, missing, partial and repeated ones; a few of long before come first.
+
+    Where everything begins with the evaluations, what was taken before comes late.
+    """
     early = min(dice.pick((2, 0, 6, 12, 20)), len(drawn) * 2 // 3)
-    early_pace = dice.pick((17 * HOUR, 60 * HOUR, 3 * HOUR, 10 * span.unit, 5 * DAY_MS)) / span.unit
+    early_pace = dice.pick(_EARLY_PACES[span.unit])
     pace = dice.pick((1, 0.8, 0.5, 1.5)) * span.run / max(len(drawn) - early, 1)
     begin = span.history + dice.pick((-4, -1, -8, 4)) * pace
     known = set(dice.pick((COUNTERS, COUNTERS, COUNTERS, COUNTERS[:1])))
@@ -441,7 +457,12 @@ def stream(dice: Dice, span: Scale, robot_id: str, drawn: Sequence[bytes]) -> li
     samples = [sample for sample in before if sample.when < span.begin + begin * span.unit]
     found.place, found.pace = begin, pace
     samples += [sample for chunk in drawn[early:] for sample in found.samples(chunk)]
-    return [sample for sample in samples if sample.when <= span.end]
+    samples = [sample for sample in samples if sample.when <= span.end]
+    return samples if span.history else [_come_after(span.begin, sample) for sample in samples]
+
+
+def _come_after(begin: int, sample: Sample) -> Sample:
+    return replace(sample, t=sample.when, committed_at=max(begin + 1, sample.committed_at))
 
 
 # Worlds
@@ -474,6 +495,7 @@ def world(drawn: bytes, streams: Sequence[Sequence[bytes]]) -> World:
         samples=tuple(sorted(samples, key=lambda sample: sample.committed_at)),
         start=span.start,
         end=span.over,
+        restored=span.history > 0,
     )
 
 
