@@ -84,6 +84,10 @@ class Chain:
         for counter, values in enumerate(samples.counters):
             if np.isnan(values.sum()):
                 odd |= self._vanished(counter, samples, np.isnan(values))
+        late = np.flatnonzero(samples.t < self.at[row])
+        if late.size:
+            levels = samples.counters[:, late] + self.offset[:, row[late]]
+            odd[late] |= (levels > self.level[:, row[late]]).any(axis=0)
         return odd
 
     def settle(self, samples: Columns) -> tuple[list[Shift], list[Old]]:
@@ -166,6 +170,8 @@ class Chain:
             self.at[row] = t
             self.level[:, row] = np.where(known, levels, self.level[:, row])
             self.present[:, row] = known
+        else:  # of a counter that later samples lack
+            self.level[:, row] = np.fmax(self.level[:, row], values + self.offset[:, row])
 
     def _extend(self, row: int, place: int, t: int, values: Floats) -> Iterator[Shift]:
         """A sample of an epoch that is over."""

@@ -76,6 +76,8 @@ class _Said:
 
     def evidence(self, tick: int, signal: int) -> tuple[Evidence, ...]:
         """What the condition consists of; first what speaks for it most plainly."""
+        if self.said[tick, signal] == OUTSIDE:
+            return ()
         (look, places), row = (self.looks[0], tick) if len(self.looks) == 1 else (self.looks[tick], 0)
         place = int(places[signal])
         if place < 0:
