@@ -38,7 +38,9 @@ def recording(folder: Path, count: int, days: int) -> tuple[Path, Path]:
             labels(faults, {robot.number: robot.id for robot in members}, BEGIN + days * DAY), "utf-8"
         )
         with tempfile.TemporaryDirectory(dir=folder, prefix=".days-") as work:
-            _write(path, Path(work), members, faults, days)
+            whole = Path(work, "whole.parquet")
+            _write(whole, Path(work), members, faults, days)
+            whole.replace(path)
     return path, told
 
 
