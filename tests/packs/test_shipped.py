@@ -62,7 +62,7 @@ SIGNS = {
     "activity with gaps": ["RarelyActive"],
     "a silent customer": ["CustomerSilent"],
     "used by fewer people": ["UsageDropping", "VisitorsDropping", "CustomerUsageDropping"],
-    "used less than peers": ["InteractionsBelowPeers", "FunctionsBelowPeers"],
+    "used less than peers": ["InteractionsBelowPeers"],
     "low volumes and large fluctuation": ["UnsteadyUse"],
     "used with few functions": ["ConversationsOnly"],
     "not used for what it was bought for": [

@@ -19,7 +19,7 @@ MONDAY = 1_789_948_800_000  # 2026-09-21 00:00 UTC
 FIVE_MINUTES = 300_000
 SLOW = ("low_conversion", "low_satisfaction", "silent_customer")  # their rules look at days
 # What else a robot shows that sinks: less than its peers on the way down.
-SOFTER = {"ConversionBelowPeers", "InteractionsBelowPeers", "FunctionsBelowPeers"}
+SOFTER = {"ConversionBelowPeers", "InteractionsBelowPeers"}
 Fired = set[tuple[str, str]]
 
 
