@@ -1,282 +1,304 @@
-"""The engine against the oracle, on random rules, rosters and streams."""
+"""The engine against the oracle, on random rules, rosters and streams.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
-from typing import get_args
+The cases are the same in every run. `ROBOVITALS_CASES=50000` asks for so many others; the seed that is
+printed with a failure, as `ROBOVITALS_SEED`, asks for the same ones again. A case that fails is made as
+simple as can be first. (Not by hypothesis: of six worlds that it draws, five are copies of the sixth.)
+"""
+
+import os
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, islice, zip_longest
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from rules.batch import Batch
-from rules.engine import Engine, Evaluation
-from rules.roster import Robot, Roster
-from rules.rule import (
-    AllOf,
-    AnyOf,
-    Compare,
-    Comparison,
-    Condition,
-    Gauge,
-    Group,
-    Increase,
-    Leaf,
-    Not,
-    OneOf,
-    Operator,
-    Ratio,
-    Reduce,
-    Rule,
-    RuleSet,
-    Silent,
-    Text,
+from rules.engine import Engine, Evaluation, Snapshot
+from rules.roster import Roster
+from tests.rules.oracle import Key, Oracle, Said, Sample
+from tests.rules.worlds import ALWAYS, Dice, Drawn, World
+
+PARTS = 8  # for the workers of a run
+CASES = int(os.environ.get("ROBOVITALS_CASES", "2000"))
+CHOSEN = "ROBOVITALS_CASES" in os.environ
+ACTIVE = ("pending", "firing", "recovering")
+SEED = int(
+    os.environ.get("ROBOVITALS_SEED", random.SystemRandom().randrange(10**9) if CHOSEN else 20_260_329)
 )
-from tests.rules.oracle import Oracle, Said, Sample
 
-COUNTERS = ("a.x", "a.y", "b.z")
-GAUGES = ("a.g", "a.up")
-OPERATORS: tuple[Operator, ...] = ("above", "below", "at least", "at most")
-SPAN = 450  # units of time in a stream
-START = 1_000_000  # a multiple of no interval, on purpose
+parts = pytest.mark.parametrize("part", range(PARTS))
 
 
-@dataclass(frozen=True)
-class World:
-    """Everything an engine is given."""
-
-    unit: int  # ms
-    groups: tuple[Group, ...]
-    robots: dict[str, dict[str, str | float]]
-    samples: tuple[Sample, ...]
-    listening: tuple[tuple[int, int], ...]
-    delay: int
-
-    @property
-    def rules(self) -> RuleSet:
-        return RuleSet(self.groups)
-
-    @property
-    def roster(self) -> Roster:
-        return Roster(Robot(id_, attributes) for id_, attributes in self.robots.items())
-
-    @property
-    def end(self) -> int:
-        return START + (SPAN + 100) * self.unit
+Check = Callable[[World, Dice], None]
 
 
-@st.composite
-def measured(draw: st.DrawFn, unit: int) -> Leaf:
-    """A comparison of some measure, or a silence."""
-    over = draw(st.sampled_from([3, 20, 61, 200, 400])) * unit
-    counters = st.lists(st.sampled_from(COUNTERS), min_size=1, max_size=3, unique=True).map(tuple)
-    kind = draw(st.sampled_from(["increase", "increase", "ratio", "gauge", "silent"]))
-    operator = draw(st.sampled_from(OPERATORS))
-    if kind == "silent":
-        return Silent(draw(st.sampled_from(["robot", "a"])), over)
-    if kind == "ratio":
-        ratio = Ratio(draw(counters), draw(counters), over, draw(st.sampled_from([1.0, 4.0])))
-        return Compare(ratio, Comparison(operator, draw(st.sampled_from([0.25, 0.5, 1.0]))))
-    if kind == "gauge":
-        reduce = draw(st.sampled_from(get_args(Reduce)))
-        return Compare(Gauge("a.g", reduce, over), Comparison(operator, draw(st.integers(0, 4))))
-    increase = Increase(draw(counters), over)
-    if draw(st.booleans()):
-        return Compare(increase, Comparison("between", draw(st.integers(0, 3)), draw(st.integers(3, 6))))
-    return Compare(increase, Comparison(operator, draw(st.integers(0, 6))))
+def explore(part: int, share: int, check: Check) -> None:
+    """Runs one part of a check that gets one in `share` of all cases; a case that fails is made simpler."""
+    for case in range(max(1, CASES // PARTS // share)):
+        drawn = Drawn.at_random(random.Random(f"{SEED} {part} {case}"))
+        if fails(check, drawn):
+            drawn = simplest(check, drawn)
+            print(f"ROBOVITALS_SEED={SEED}, part {part}, case {case}, made simpler: {drawn}")  # noqa: T201
+            check(drawn.world(), Dice(drawn.deed))
+            pytest.fail("it fails, but not always")
 
 
-def conditions(unit: int) -> st.SearchStrategy[Condition]:
-    """Leaves, and what can be made of them."""
-
-    def joined(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
-        several = st.lists(inner, min_size=1, max_size=3).map(tuple)
-        return st.one_of(several.map(AllOf), several.map(AnyOf), inner.map(Not))
-
-    return st.recursive(measured(unit), joined, max_leaves=4)
-
-
-@st.composite
-def rules(draw: st.DrawFn, name: str, group: str, interval: int, unit: int) -> Rule:
-    """A rule over the metrics of these tests."""
-    when = draw(conditions(unit))
-    durations = st.sampled_from([0, 0, 5, 40]).map(lambda count: count * unit)
-    return Rule(
-        name=name,
-        group=group,
-        interval_ms=interval,
-        about=Text(name, name),
-        summary=Text(name, name),
-        when=when,
-        missing_data=draw(st.sampled_from(["keep_last_state", "resolve", "fire", "unknown"])),
-        severity="low",
-        subsystem="a",
-        where=draw(st.sampled_from([(), (OneOf("site", ("hall",)),)])),
-        clear_when=draw(st.one_of(st.none(), st.just(_easier(when)), conditions(unit))),
-        for_ms=draw(durations),
-        keep_firing_for_ms=draw(durations),
-    )
+def fails(check: Check, drawn: Drawn) -> bool:
+    """Whether the check does not hold."""
+    try:
+        check(drawn.world(), Dice(drawn.deed))
+    except Exception:
+        return True
+    return False
 
 
-def _easier(when: Condition) -> Condition | None:
-    """Hysteresis, where the condition is one increase."""
-    if isinstance(when, Compare) and isinstance(when.measure, Increase):
-        return Compare(when.measure, Comparison("at most", 1))
-    return None
-
-
-@st.composite
-def streams(draw: st.DrawFn, robot: str, unit: int) -> list[Sample]:
-    """A robot's samples: counters that rise within an epoch; late, missing, partial and repeated ones."""
-    times = draw(st.lists(st.integers(0, SPAN * 10), max_size=30, unique=True).map(sorted))
-    counts = dict.fromkeys(COUNTERS, 0.0)
-    samples, epoch = [], 0
-    known = draw(st.sets(st.sampled_from(COUNTERS)))
-    for tenth in times:
-        t = START + tenth * unit // 10
-        if draw(st.integers(0, 9)) == 0:
-            epoch, counts, known = epoch + 1, dict.fromkeys(COUNTERS, 0.0), set(COUNTERS)
-        known |= draw(st.sets(st.sampled_from(COUNTERS), max_size=1))
-        for metric in COUNTERS:
-            counts[metric] += draw(st.sampled_from([0, 0, 0, 1, 3]))
-        lateness = draw(st.sampled_from([0, 0, 1, 1, 2, 30, 90, -1]))
-        values = {metric: counts[metric] for metric in COUNTERS if metric in known}
-        values |= draw(st.dictionaries(st.sampled_from(GAUGES), st.integers(0, 4).map(float)))
-        samples.append(Sample(robot, f"{epoch}", t, max(t + lateness * unit, START), values))
-    repeated = draw(st.lists(st.sampled_from(samples), max_size=3)) if samples else []
-    again = [replace(sample, committed_at=sample.committed_at + 7 * unit) for sample in repeated]
-    return samples + again
-
-
-@st.composite
-def worlds(draw: st.DrawFn) -> World:
-    """Rules, robots, samples and listening times."""
-    unit = draw(st.sampled_from([1_000, 1_000_000]))
-    groups = []
-    for number in range(draw(st.integers(1, 2))):
-        interval = draw(st.sampled_from([1, 7, 20])) * unit
-        made = [
-            draw(rules(f"R{number}{rule}", f"g{number}", interval, unit))
-            for rule in range(draw(st.integers(1, 3)))
-        ]
-        groups.append(Group(f"g{number}", interval, tuple(made)))
-    sites = draw(st.lists(st.sampled_from(["hall", "bank"]), min_size=1, max_size=3))
-    robots: dict[str, dict[str, str | float]] = {
-        f"r{number}": {"site": site} for number, site in enumerate(sites)
-    }
-    samples = [sample for robot in robots for sample in draw(streams(robot, unit))]
-    samples.sort(key=lambda sample: sample.committed_at)
-    pause = sorted(draw(st.lists(st.integers(0, SPAN), min_size=2, max_size=2)))
-    end = START + (SPAN + 100) * unit
-    listening = ((START, START + pause[0] * unit), (START + pause[1] * unit, end))
-    return World(
-        unit, tuple(groups), robots, tuple(samples), listening, draw(st.sampled_from([0, 30])) * unit
-    )
+def simplest(check: Check, drawn: Drawn, tries: int = 2_000) -> Drawn:
+    """The simplest case that is found to fail as well."""
+    place, progress = 0, False
+    for _ in range(tries):
+        simpler = next(islice(drawn.simpler(), place, None), None)
+        if simpler is None and not progress:
+            break
+        if simpler is None:
+            place, progress = 0, False
+        elif fails(check, simpler):
+            drawn, progress = simpler, True
+        else:
+            place += 1
+    return drawn
 
 
 def batches(world: World, cut: int = 0) -> list[Batch]:
     """The samples by commit time; with a cut, in batches of at most so many."""
-    roster, made = world.roster, []
-    for committed_at, group in groupby(world.samples, key=lambda sample: sample.committed_at):
+    roster, made = world.roster(-1), []
+    come = [sample for sample in world.samples if sample.committed_at <= world.end]
+    for committed_at, group in groupby(come, key=lambda sample: sample.committed_at):
         samples = list(group)
         size = cut or len(samples)
         made += [
-            _batch(roster, committed_at, samples[start : start + size])
+            batch(roster, committed_at, samples[start : start + size])
             for start in range(0, len(samples), size)
         ]
     return made
 
 
-def _batch(roster: Roster, committed_at: int, samples: Sequence[Sample]) -> Batch:
+def batch(roster: Roster, committed_at: int, samples: Sequence[Sample]) -> Batch:
+    """Samples that were committed together."""
     metrics = {metric for sample in samples for metric in sample.values}
     return Batch(
         committed_at=committed_at,
         robot=np.array([roster.index(sample.robot) for sample in samples], dtype=np.int32),
         epoch=[sample.epoch for sample in samples],
-        seq=np.arange(len(samples), dtype=np.int64),
+        seq=np.array([sample.seq for sample in samples], dtype=np.int64),
         t=np.array([sample.t for sample in samples], dtype=np.int64),
         values={m: np.array([sample.values.get(m, np.nan) for sample in samples]) for m in metrics},
     )
 
 
-def engine(world: World) -> Engine:
-    """A new engine that knows when the collector listens."""
-    made = Engine(world.rules, world.roster, eval_delay_ms=world.delay)
-    for since, until in world.listening:
-        made.listened(since, until)
-    return made
+@dataclass
+class Running:
+    """An engine in a world, and what it has said so far."""
+
+    world: World
+    fed: Sequence[Batch]
+    ticking: bool = True
+    reading: bool = False
+    done: list[Evaluation] = field(default_factory=list)
+    changes: int = 0  # of the roster
+    read: dict[tuple[int, str, Key], list[tuple[float | None, bool | None]]] = field(default_factory=dict)
+    forgotten: int = ALWAYS  # what was committed by then
+
+    def __post_init__(self) -> None:
+        watermarks = {group.name: self.world.start for group in self.world.rules.groups}
+        self.engine = self.fresh(Snapshot(watermarks if self.world.restored else {}))
+        self.now = self.crashed_at = self.world.start
+
+    def fresh(self, snapshot: Snapshot) -> Engine:
+        """A new engine that goes on from there."""
+        made = Engine(
+            self.world.rules,
+            self.world.roster(self.changes),
+            eval_delay_ms=self.world.delay,
+            attentive=self.reading,
+        )
+        made.restore(snapshot)
+        for since, until in self.world.listening:
+            made.listened(since, until)
+        return made
+
+    def run(self, crash: int | None = None, lookback: int | None = None) -> "Running":
+        """Until the end; with a crash before the batch of that number."""
+        for number, fed in enumerate(self.fed):
+            if number == crash:
+                self.crash(self.fed[:number], lookback)
+            self.pass_by(fed.committed_at - 1, ticking=self.ticking)
+            if self.reading and number % 4 == 0:
+                self.read_all()
+            self.engine.feed(fed)
+        self.pass_by(self.world.end, ticking=True)
+        if self.reading:
+            self.read_all()
+        return self
+
+    def pass_by(self, now: int, *, ticking: bool) -> None:
+        """Time passes, and the roster may change meanwhile."""
+        for at, _ in self.world.rosters[self.changes + 1 :]:
+            if at <= now:
+                self.tick(at)
+                self.changes += 1
+                self.engine.enrol(self.world.roster(self.changes))
+        if ticking:
+            self.tick(now)
+
+    def tick(self, now: int) -> None:
+        """Evaluates what is due."""
+        self.done += self.engine.tick(now)
+        self.now = max(now, self.now)
+
+    def read_all(self) -> None:
+        """Asks for every signal there is."""
+        robots = self.world.rosters[self.changes][1]
+        for rule in self.world.rules.rules:
+            ids = (
+                robots
+                if rule.entity == "robot"
+                else {str(r[rule.entity]) for r in robots.values() if rule.entity in r}
+            )
+            for id_ in ids:
+                reading = self.engine.reading(rule.name, id_)
+                if reading is not None:
+                    key = rule.name, rule.entity, id_
+                    self.read[reading.at, rule.group, key] = [(e.value, e.holds) for e in reading.evidence]
+
+    def crash(self, before: Sequence[Batch], lookback: int | None) -> None:
+        """All is lost but a snapshot; batches that were committed before are fed again."""
+        snapshot, self.crashed_at = self.engine.snapshot(), self.now
+        self.engine = self.fresh(snapshot)
+        reach = self.engine.lookback_ms if lookback is None else lookback
+        self.forgotten = min(snapshot.watermarks.values(), default=ALWAYS) - reach
+        for fed in before:
+            if fed.committed_at > self.forgotten:
+                self.engine.feed(fed)
+
+    @property
+    def said(self) -> list[Said]:
+        """The events."""
+        return [
+            Said(e.at, one.group, e.rule, e.entity.kind, e.entity.id, e.before, e.after, e.since, e.value)
+            for one in self.done
+            for e in one.events
+        ]
+
+    @property
+    def signals(self) -> dict[tuple[str, str, str], tuple[str, int]]:
+        """Every signal but the inactive ones."""
+        found = self.engine.snapshot().signals.items()
+        return {key: (signal.state, signal.since) for key, signal in found if signal.state != "inactive"}
 
 
-def run(world: World, fed: Sequence[Batch], *, ticking: bool = True) -> list[Evaluation]:
-    """All evaluations of a world."""
-    running, done = engine(world), []
-    for batch in fed:
-        done += running.tick(batch.committed_at - 1) if ticking else []
-        running.feed(batch)
-    return done + running.tick(world.end)
+def oracle(world: World, lookback: int) -> Oracle:
+    """The oracle of a world."""
+    return Oracle(world.rules, world.rosters, world.samples, world.listening, lookback, world.delay)
 
 
-def said(evaluations: Sequence[Evaluation]) -> list[Said]:
-    """Their events."""
-    return [
-        Said(e.at, done.group, e.rule, e.entity.id, e.before, e.after, e.since, e.value)
-        for done in evaluations
-        for e in done.events
-    ]
+def lookback_of(world: World) -> int:
+    """How far back the engine knows when somebody was heard."""
+    return Engine(world.rules, world.roster(0), eval_delay_ms=world.delay).lookback_ms - world.delay
 
 
 def assert_same(found: Sequence[Said], expected: Sequence[Said]) -> None:
-    """The same events; values but for rounding."""
-    assert [replace(event, value=None) for event in found] == [
-        replace(event, value=None) for event in expected
-    ]
-    for event, other in zip(found, expected, strict=True):
-        assert event.value == pytest.approx(other.value), (event, other)
+    """The same events; the first that differs is told with what came before it."""
+    for number, (one, other) in enumerate(zip_longest(found, expected)):
+        assert one == other, (number, expected[:number])
 
 
-checked = settings(deadline=None, suppress_health_check=list(HealthCheck))
+def assert_same_evidence(running: Running, judge: Oracle) -> None:
+    """At times of the run, every leaf of every condition has the same value and truth."""
+    for at, group in sorted({(at, group) for at, group, _ in running.read}):
+        expected = judge.evidence(at, group)
+        found = {key: running.read.get((at, group, key)) for key in expected}
+        assert found == expected, (at, group)
 
 
-@settings(checked, max_examples=40)
-@given(worlds())
-def test_engine_says_what_the_oracle_says(world: World) -> None:
-    """Events, times, values: all as the scalar evaluation has them."""
-    lookback = engine(world).lookback_ms - world.delay
-    robots = world.robots
-    oracle = Oracle(world.groups, robots, world.samples, world.listening, lookback, world.delay)
-    done = run(world, batches(world))
-    assert not [error for evaluation in done for error in evaluation.errors]
-    assert_same(said(done), oracle.run(START, world.end))
+def assert_same_readings(running: Running, judge: Oracle) -> None:
+    """At the end, every signal that is not at rest is read, with the value that its condition rests on."""
+    last = {one.group: one for one in running.done}
+    found = {
+        (r.rule, r.entity.kind, r.entity.id): (r.state, r.since, r.value, r.at)
+        for one in last.values()
+        for r in one.readings
+    }
+    evidence = {
+        key: (found_[0][0], one.at)
+        for one in last.values()
+        for key, found_ in judge.evidence(one.at, one.group).items()
+    }
+    active = {key: signal for key, signal in judge.signals.items() if signal[0] in ACTIVE}
+    assert found == {key: (*signal, *evidence[key]) for key, signal in active.items()}
 
 
-@settings(checked, max_examples=25)
-@given(worlds(), st.integers(1, 4))
-def test_batch_sizes_do_not_matter(world: World, cut: int) -> None:
-    """Any cutting of commits into batches, with or without ticks in between, gives the same evaluations."""
-    whole = run(world, batches(world))
-    assert run(world, batches(world, cut)) == whole
-    assert run(world, batches(world, cut), ticking=False) == whole
+@parts
+def test_engine_says_what_the_oracle_says(part: int) -> None:
+    """Events with their times and values, evidence, and the signals at the end: as the oracle has them."""
+
+    def check(world: World, dice: Dice) -> None:
+        reading, ticking = dice.pick(((False, False), (False, True), (True, True)))
+        judge = oracle(world, lookback_of(world))
+        expected = judge.run(world.start, world.end)
+        running = Running(world, batches(world), reading=reading, ticking=ticking).run()
+        assert not [error for one in running.done for error in one.errors]
+        assert_same(running.said, expected)
+        assert running.signals == {k: s for k, s in judge.signals.items() if s[0] != "inactive"}
+        assert_same_readings(running, judge)
+        assert_same_evidence(running, judge)
+
+    explore(part, 1, check)
 
 
-@settings(checked, max_examples=25)
-@given(worlds(), st.floats(0, 1))
-def test_a_crash_changes_nothing(world: World, part: float) -> None:
-    """Snapshot, restore, the batches of the lookback again: then on as if nothing had happened."""
-    fed = batches(world)
-    at = int(len(fed) * part)
-    first, done = engine(world), []
-    for batch in fed[:at]:
-        done += first.tick(batch.committed_at - 1)
-        first.feed(batch)
-    snapshot = first.snapshot()
-    second = engine(world)
-    second.restore(snapshot)
-    since = min(snapshot.watermarks.values()) - second.lookback_ms
-    for batch in fed[:at]:
-        if batch.committed_at > since:
-            second.feed(batch)
-    for batch in fed[at:]:
-        done += second.tick(batch.committed_at - 1)
-        second.feed(batch)
-    assert done + second.tick(world.end) == run(world, fed)
+@parts
+def test_batch_sizes_do_not_matter(part: int) -> None:
+    """Any cutting of commits into batches, with or without ticks in between, gives the same events."""
+
+    def check(world: World, dice: Dice) -> None:
+        cut = dice.pick((1, 2, 3, 4))
+        whole = Running(world, batches(world)).run()
+        cut_up = Running(world, batches(world, cut)).run()
+        at_the_end = Running(world, batches(world, cut), ticking=False).run()
+        for other in (cut_up, at_the_end):
+            assert_same(other.said, whole.said)
+            assert other.signals == whole.signals
+            assert [(one.at, one.group) for one in other.done] == [(one.at, one.group) for one in whole.done]
+
+    explore(part, 8, check)
+
+
+@parts
+def test_a_crash_changes_nothing(part: int) -> None:
+    """Snapshot, restore, everything that was committed before again: then on as if nothing had happened."""
+
+    def check(world: World, dice: Dice) -> None:
+        fed = batches(world)
+        crash = len(fed) * dice.pick(range(21)) // 20
+        crashed = Running(world, fed).run(crash=crash, lookback=2**60)
+        assert_same(crashed.said, Running(world, fed).run().said)
+
+    explore(part, 8, check)
+
+
+@parts
+def test_what_a_crash_forgets(part: int) -> None:
+    """With the batches of the lookback alone, an engine says what the oracle says that knows no others."""
+
+    def check(world: World, dice: Dice) -> None:
+        fed = batches(world)
+        crash = len(fed) * dice.pick(range(21)) // 20
+        running = Running(world, fed).run(crash=crash)
+        judge = oracle(world, lookback_of(world))
+        before = judge.run(world.start, running.crashed_at)
+        judge.samples = [s for s in world.samples if s.committed_at > running.forgotten]
+        since = max(world.start, running.crashed_at - world.delay)
+        assert_same(running.said, before + judge.run(since, world.end))
+
+    explore(part, 8, check)

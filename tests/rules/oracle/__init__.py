@@ -13,9 +13,10 @@ from tests.rules.oracle.look import Listening, Look
 from tests.rules.oracle.records import Attributes, Measured, Robots, Said, Sample
 from tests.rules.oracle.sight import Sight
 
-__all__ = ["Attributes", "Measured", "Oracle", "Robots", "Said", "Sample"]
+__all__ = ["Attributes", "Key", "Measured", "Oracle", "Robots", "Said", "Sample"]
 
-Signals = dict[tuple[str, str, str], tuple[str, int]]
+Key = tuple[str, str, str]  # rule, kind of entity, its id
+Signals = dict[Key, tuple[str, int]]
 
 
 @dataclass
@@ -48,6 +49,16 @@ class Oracle:
         for rule in group.rules:
             yield Look(rule, fleet, intervals, listening, at)
 
+    def evidence(self, at: int, group: str) -> dict[Key, list[tuple[float | None, bool | None]]]:
+        """What the conditions of a group rest on at that time, by rule and entity, of those inside."""
+        (found,) = (one for one in self.rules.groups if one.name == group)
+        return {
+            (look.rule.name, thing.kind, thing.id): look.evidence(thing)
+            for look in self.look(found, at)
+            for thing in look.things
+            if thing.inside
+        }
+
     def _fleet(self, at: int) -> list[Sight]:
         robots = [robots for since, robots in self.rosters if since < at + self.delay][-1]
         return [
@@ -64,7 +75,8 @@ class Oracle:
                 after, since = following(rule, look, thing, before, since_before)
                 if after != before:
                     self.signals[key] = after, since
-                    yield Said(at, group.name, *key, before, after, since, look.shown(thing))
+                    value = look.evidence(thing)[0][0] if thing.inside else None
+                    yield Said(at, group.name, *key, before, after, since, value)
 
 
 def joined(intervals: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ DAY = 86_400_000
 EVERY_DAY = tuple(range(7))
 _WEEKDAYS = ("mo", "tu", "we", "th", "fr", "sa", "su")
 _HALF_HOUR = 1_800_000  # changes of the offset from UTC fall on these
-_ENTRY = re.compile(r"(?:([a-z,\- ]+?) +)?(\d\d):(\d\d)-(\d\d):(\d\d)")
+_ENTRY = re.compile(r"(?:([a-z,-]+) +)?(\d\d:\d\d-\d\d:\d\d(?:,\d\d:\d\d-\d\d:\d\d)*)")
 
 
 def zone(attributes: Attributes) -> tzinfo:
@@ -78,7 +78,7 @@ def _in_spans(spans: TimeSpans, now: datetime) -> bool:
 
 def _applies(spans: TimeSpans, day: date) -> bool:
     dates = not spans.dates or any(first <= day.isoformat() <= last for first, last in spans.dates)
-    return dates and day.weekday() in spans.weekdays
+    return dates and (not spans.weekdays or day.weekday() in spans.weekdays)
 
 
 def _open(attributes: Attributes, now: datetime) -> bool:
@@ -91,28 +91,38 @@ def _open(attributes: Attributes, now: datetime) -> bool:
 
 
 def read_hours(value: str | float | None) -> list[TimeSpans] | None:
-    """Opening hours; None where they are not given or cannot be read."""
+    """Opening hours; None where they are not given or cannot be read, so that it is always open."""
     if not isinstance(value, str):
         return None
-    if value.strip() == "24/7":
-        return [TimeSpans(EVERY_DAY, ())]
-    entries = [_ENTRY.fullmatch(part.strip()) for part in value.split(";")]
-    spans = [_hours(entry) if entry else None for entry in entries]
-    return None if None in spans else [span for span in spans if span is not None]
+    spans: list[TimeSpans] = []
+    for part in value.lower().split(";"):
+        found = _hours(part.strip())
+        if found is None:
+            return None
+        spans.append(found)
+    return spans
 
 
-def _hours(entry: re.Match[str]) -> TimeSpans | None:
-    days = _days(entry[1]) if entry[1] else EVERY_DAY
-    begin, end = int(entry[2]) * 60 + int(entry[3]), int(entry[4]) * 60 + int(entry[5])
-    minutes_fit = int(entry[3]) < 60 and int(entry[5]) < 60
-    if days is None or not minutes_fit or begin >= 1440 or end > 1440:
+def _hours(part: str) -> TimeSpans | None:
+    if part == "24/7":
+        return TimeSpans(EVERY_DAY, ())
+    entry = _ENTRY.fullmatch(part)
+    days = _days(entry[1]) if entry and entry[1] else EVERY_DAY
+    times = [_times(text) for text in entry[2].split(",")] if entry else [None]
+    if days is None or None in times:
         return None
-    return TimeSpans(days, ((begin, end),))
+    return TimeSpans(days, tuple(found for found in times if found is not None))
+
+
+def _times(text: str) -> tuple[int, int] | None:
+    begin, end = (int(clock[:2]) * 60 + int(clock[3:]) for clock in text.split("-"))
+    minutes_fit = int(text[3:5]) < 60 and int(text[9:]) < 60
+    return (begin, end) if minutes_fit and begin < 1440 and end <= 1440 else None
 
 
 def _days(text: str) -> tuple[int, ...] | None:
     days: list[int] = []
-    for part in text.replace(" ", "").split(","):
+    for part in text.split(","):
         first, _, last = part.partition("-")
         last = last or first
         if first not in _WEEKDAYS or last not in _WEEKDAYS:

@@ -165,13 +165,16 @@ class Look:
         attributes = {id_: other.attributes for id_, other in inside.items()}
         return standing(peers, thing.id, self._compared[peers, thing.kind], attributes)
 
-    def shown(self, thing: Thing) -> float | None:
-        """The value of the leaf that speaks most plainly for the condition."""
+    def evidence(self, thing: Thing) -> list[tuple[float | None, Truth]]:
+        """Value and truth of each leaf of the condition, of the one that speaks for it most plainly first."""
         ranked = sorted(
             wanted(self.rule.when, True), key=lambda pair: (not pair[1], isinstance(pair[0], Silent))
         )
-        plain = [leaf for leaf, sought in ranked if sought and self.truth(leaf, thing)]
-        return self.measured([*plain, *(leaf for leaf, _ in ranked)][0], thing).value
+        found = [(self.measured(leaf, thing).value, self.truth(leaf, thing)) for leaf, _ in ranked]
+        for place, (_, sought) in enumerate(ranked):
+            if sought and found[place][1]:
+                return [found[place], *found[:place], *found[place + 1 :]]
+        return found
 
 
 def compared(measured: Measured, comparison: Comparison) -> Truth:
