@@ -4,7 +4,7 @@ from functools import cached_property
 
 import numpy as np
 
-from rules.columns import NEVER, Flags, Floats, Rows, Times
+from rules.columns import NEVER, Flags, Floats, Rows, Times, raise_to
 from rules.history import History
 from rules.needs import Window
 from rules.rings import step_of
@@ -19,6 +19,7 @@ class Block:
         self.strip = strip
         self.ticks = ticks
         self.interval_ms = interval_ms
+        self._heard_by_source: dict[str, Times] = {}
 
     def __len__(self) -> int:
         return len(self.ticks)
@@ -67,7 +68,9 @@ class Block:
         if self.strip.single:
             heard: Times = self.history.heard[place, robots][None, :]
             return heard
-        return self._heard(source)[:, robots]
+        if source not in self._heard_by_source:
+            self._heard_by_source[source] = self._heard(source)
+        return self._heard_by_source[source][:, robots]
 
     def last_gauge(self, metric: str, robots: Rows | slice) -> tuple[Floats, Times]:
         """The newest value of a gauge, and when it is of."""
@@ -111,7 +114,7 @@ class Block:
         if up is not None:
             counts &= samples.gauges[self.history.needs.gauges[up]] == 1
         flat = self._bucket[counts] * self.history.capacity + samples.row[counts]
-        np.maximum.at(heard.reshape(-1), flat, samples.committed[counts])
+        raise_to(heard.reshape(-1), flat, samples.committed[counts])
         running: Times = np.maximum.accumulate(heard, axis=0)
         return running
 

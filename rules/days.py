@@ -73,7 +73,9 @@ class DayLevels:
 
     def increases(self, counter: int, first: Times, days: int, rows: Rows) -> Floats:
         """[day, robot]: by how much the counter rose on so many days from `first` ([robot]) on."""
-        levels = np.stack([self._level(counter, first + day, rows) for day in range(-1, days)])
+        wanted = first + np.arange(-1, days)[:, None]
+        known = np.minimum(wanted, np.where(self._day[rows] == _NO_DAY, 0, self._day[rows]))
+        levels = self._levels[self._place[counter]][known % self._slots, rows]
         rises: Floats = np.diff(levels, axis=0)
         return rises
 
@@ -83,11 +85,6 @@ class DayLevels:
         known = (wanted <= self._day[rows]) & (wanted > self._day[rows] - self._slots)
         heard: Flags = known & self._heard[wanted % self._slots, rows]
         return heard
-
-    def _level(self, counter: int, day: Times, rows: Rows) -> Floats:
-        known = np.minimum(day, np.where(self._day[rows] == _NO_DAY, 0, self._day[rows]))
-        level: Floats = self._levels[self._place[counter], known % self._slots, rows]
-        return level
 
     def _begins(self, rows: Rows) -> Times:
         return self.zones.midnight(self._day[rows], rows)

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from rules.chain import Chain
-from rules.columns import NEVER, Columns, Flags, Floats, Reader, Rows, Times
+from rules.columns import NEVER, Columns, Flags, Floats, Reader, Rows, Times, raise_to
 from rules.days import DayLevels
 from rules.gauges import GaugeRing
 from rules.needs import Needs
@@ -102,12 +102,12 @@ class History:
         """Moves on to that time, strip by strip; a strip may be looked at until the next one is asked for."""
         while self.until < until:
             samples = self._arrived(until)
-            end = self._cut(samples, until)
+            end, odd = self._cut(samples, until)
             visible = samples.visible <= end
             if not visible.all():
                 self._waiting.insert(0, samples.where(~visible))
                 samples = samples.where(visible)
-            yield self._take(samples, end)
+            yield self._take(samples, end, odd=odd)
 
     def windowed(self, strip: Strip) -> None:
         """Takes the gauges of a strip into their windows, once."""
@@ -143,18 +143,16 @@ class History:
         """The next time at which some group is evaluated."""
         return min(after // interval * interval + interval for interval in self._intervals)
 
-    def _cut(self, samples: Columns, until: int) -> int:
-        """The end of the next strip: an evaluation's time."""
+    def _cut(self, samples: Columns, until: int) -> tuple[int, bool]:
+        """The end of the next strip, an evaluation's time; and whether anything odd becomes visible in it."""
         first = self._next_grid(self.until)
         end = min(until, self.until + min(self._length, self.longest_strip_ms(self.robots)))
         if self.days is not None:
             end = min(end, self._midnight(first) - 1)
-        odd = samples.visible <= end
-        if odd.any():
-            odd &= self._is_odd(samples)
-        if odd.any():
-            end = min(end, int(samples.visible[odd].min()) - 1)
-        return max(first, self.last_grid(end))
+        odd = self._is_odd(samples)
+        strange_at = int(samples.visible[odd].min(initial=until + 1))
+        end = max(first, self.last_grid(min(end, strange_at - 1)))
+        return end, strange_at <= end
 
     def _is_odd(self, samples: Columns) -> Flags:
         """What changes the past, or comes later than a window is long, or than its day."""
@@ -174,12 +172,12 @@ class History:
         at = np.full(len(rows), after)
         return int(self.zones.midnight(self.zones.day_of(at, rows) + 1, rows).min(initial=after + DAY_MS))
 
-    def _take(self, samples: Columns, end: int) -> Strip:
+    def _take(self, samples: Columns, end: int, *, odd: bool) -> Strip:
         """Everything but the gauges' windows, to the end of the strip."""
         if self._fresh is not None:
             self.windowed(self._fresh)
         since, self.until = self.until, end
-        shifts, olds = self.chain.settle(samples)
+        shifts, olds = self.chain.settle(samples) if odd else ([], [])
         single = self._next_grid(since) == end
         strip = Strip(samples, olds, self.chain, since, end, single=single)
         strip.keep(self.heard, self.gauges, self.gauges_at)
@@ -230,10 +228,10 @@ class History:
             ring.late_old(old)
 
     def _hear(self, samples: Columns) -> None:
-        np.maximum.at(self.heard[0], samples.row, samples.committed)
+        raise_to(self.heard[0], samples.row, samples.committed)
         for source, up in list(self.needs.sources.items())[1:]:
             heard = samples.gauges[self.needs.gauges[str(up)]] == 1
-            np.maximum.at(self.heard[self.sources[source]], samples.row[heard], samples.committed[heard])
+            raise_to(self.heard[self.sources[source]], samples.row[heard], samples.committed[heard])
         for window in self.needs.windows:
             if window.reduce == "last":
                 self._renew(self.needs.gauges[window.metric], samples)

@@ -5,6 +5,7 @@ the past. Where something does (see `chain.py`), the strip has one time of evalu
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -62,11 +63,25 @@ class Strip:
         flat = np.maximum(bucket[chosen], 0) * robots + samples.row[chosen]
         at = np.full((count, robots), NEVER)
         at[0] = self.at_before
-        np.maximum.at(at.reshape(-1), flat, samples.t[chosen])
         place = np.broadcast_to(np.arange(robots), (count, robots)).copy()
-        newest = samples.t[chosen] == at.reshape(-1)[flat]
-        place.reshape(-1)[flat[newest]] = robots + chosen[newest]
+        if self._in_order:
+            at.reshape(-1)[flat] = samples.t[chosen]
+        else:
+            np.maximum.at(at.reshape(-1), flat, samples.t[chosen])
+            newest = samples.t[chosen] == at.reshape(-1)[flat]
+            flat, chosen = flat[newest], chosen[newest]
+        place.reshape(-1)[flat] = robots + chosen
         return _carried(at, place)
+
+    @cached_property
+    def _in_order(self) -> bool:
+        """Whether the samples of every robot come in the order of their times: the last one is the newest."""
+        row, t = self.samples.row, self.samples.t
+        if len(self.at_before) > np.iinfo(np.uint16).max:
+            return False
+        order = np.argsort(row.astype(np.uint16), kind="stable")  # a radix sort
+        later = np.diff(t[order]) >= 0
+        return bool((later | (np.diff(row[order]) != 0)).all())
 
     def last(self) -> tuple[Rows, Rows]:
         """Robots with a new newest sample in the strip, and where it stands in `samples`."""
