@@ -90,7 +90,7 @@ class Block:
     def gauge_range(self, window: Window) -> tuple[Floats, Floats]:
         """[robot]: what no window of the block is below, or above."""
         least, greatest = self.history.windows[window].range()
-        values = self.strip.samples.gauges[self.history.needs.gauges[window.metric]]
+        values = self.strip.samples.gauge(self.history.needs.gauges[window.metric])
         np.fmin.at(least, self.strip.samples.row, values)
         np.fmax.at(greatest, self.strip.samples.row, values)
         return least[: self.history.robots], greatest[: self.history.robots]
@@ -112,7 +112,7 @@ class Block:
         counts = self._bucket < len(self.ticks)
         up = self.history.needs.sources[source]
         if up is not None:
-            counts &= samples.gauges[self.history.needs.gauges[up]] == 1
+            counts &= samples.gauge(self.history.needs.gauges[up]) == 1
         flat = self._bucket[counts] * self.history.capacity + samples.row[counts]
         raise_to(heard.reshape(-1), flat, samples.committed[counts])
         running: Times = np.maximum.accumulate(heard, axis=0)
@@ -121,11 +121,11 @@ class Block:
     def _last_gauge(self, gauge: int, robots: Rows | slice) -> tuple[Floats, Times]:
         values, at = self.strip.gauges_before[gauge].copy(), self.strip.gauges_at_before[gauge].copy()
         found: list[tuple[Floats, Times]] = []
-        for places in self._by_tick(~np.isnan(self.strip.samples.gauges[gauge])):
+        for places in self._by_tick(~np.isnan(self.strip.samples.gauge(gauge))):
             row, t = self.strip.samples.row[places], self.strip.samples.t[places]
             np.maximum.at(at, row, t)
             newest = t == at[row]
-            values[row[newest]] = self.strip.samples.gauges[gauge, places[newest]]
+            values[row[newest]] = self.strip.samples.gauge(gauge)[places[newest]]
             found.append((values[robots].copy(), at[robots].copy()))
         return np.stack([value for value, _ in found]), np.stack([time for _, time in found])
 
@@ -134,7 +134,7 @@ class Block:
         place = np.full(self.history.capacity, -1, dtype=np.intp)
         place[robots] = np.arange(len(robots))
         ring = self.history.windows[window].part(robots)
-        values = samples.gauges[self.history.needs.gauges[window.metric]]
+        values = samples.gauge(self.history.needs.gauges[window.metric])
         found = []
         ticks = zip(self.ticks.tolist(), self._by_tick(place[samples.row] >= 0), strict=True)
         for tick, places in ticks:

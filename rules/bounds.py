@@ -125,7 +125,7 @@ def _module_silent(silent: Silent, block: Block, rows: Rows) -> Flags:
     strip, history = block.strip, block.history
     up = history.needs.gauges[f"{silent.source}.up"]
     down = np.zeros(history.capacity, dtype=np.bool_)
-    down[strip.samples.row[strip.samples.gauges[up] != 1]] = True
+    down[strip.samples.row[strip.samples.gauge(up) != 1]] = True
     robot = strip.heard_before[history.sources[ROBOT]]
     module = strip.heard_before[history.sources[silent.source]]
     found: Flags = (down | (robot - module >= silent.over_ms))[rows]

@@ -81,12 +81,12 @@ class Chain:
         """Which samples have to be settled before anything else of their time is looked at."""
         row = samples.row
         odd: Flags = (samples.epoch != self.epoch[row]) | (samples.t < self.first_at[row])
-        for counter, values in enumerate(samples.counters):
-            if np.isnan(values.sum()):
-                odd |= self._vanished(counter, samples, np.isnan(values))
+        for counter in range(len(self.level)):
+            if samples.lacks(counter):
+                odd |= self._vanished(counter, samples, np.isnan(samples.counter(counter)))
         late = np.flatnonzero(samples.t < self.at[row])
         if late.size:
-            levels = samples.counters[:, late] + self.offset[:, row[late]]
+            levels = samples.counters(range(len(self.level)), late) + self.offset[:, row[late]]
             odd[late] |= (levels > self.level[:, row[late]]).any(axis=0)
         return odd
 
@@ -104,23 +104,25 @@ class Chain:
         concerned = np.flatnonzero(np.isin(samples.row, samples.row[odd]))
         order = concerned[np.lexsort((samples.t[concerned], samples.row[concerned]))]
         for place in order.tolist():
-            sample = (int(samples.epoch[place]), int(samples.t[place]), samples.counters[:, place])
+            values = samples.counters(range(len(self.level)), np.array([place]))[:, 0]
+            sample = (int(samples.epoch[place]), int(samples.t[place]), values)
             shifts += self._take(int(samples.row[place]), *sample)
         for place in order.tolist():
             olds += self._old(int(samples.row[place]), samples, place)
         return shifts, olds
 
-    def advance(self, rows: Rows, at: Times, values: Floats) -> None:
+    def advance(self, samples: Columns, rows: Rows, places: Rows) -> None:
         """The newest regular samples of these robots."""
-        known = ~np.isnan(values)
-        self.at[rows] = at
-        self.level[:, rows] = np.where(known, values + self.offset[:, rows], self.level[:, rows])
-        self.present[:, rows] = known
-
-    def advance_counter(self, counter: int, rows: Rows, values: Floats) -> None:
-        """The same of one counter alone, its values all known."""
-        self.level[counter, rows] = values + self.offset[counter, rows]
-        self.present[counter, rows] = True
+        self.at[rows] = samples.t[places]
+        for counter in range(len(self.level)):
+            values = samples.counter(counter)[places]
+            if samples.lacks(counter):
+                known = ~np.isnan(values)
+                self.present[counter, rows] = known
+                self.level[counter, rows[known]] = values[known] + self.offset[counter, rows[known]]
+            else:
+                self.present[counter, rows] = True
+                self.level[counter, rows] = values + self.offset[counter, rows]
 
     def _vanished(self, counter: int, samples: Columns, lacking: Flags) -> Flags:
         """Whether a sample lacks a counter that an earlier one of its robot had."""
@@ -137,7 +139,7 @@ class Chain:
         order = new[np.lexsort((samples.t[new], samples.row[new]))]
         rows, firsts = np.unique(samples.row[order], return_index=True)
         first = order[firsts]
-        values = samples.counters[:, first]
+        values = samples.counters(range(len(self.level)), first)
         self.epoch[rows] = samples.epoch[first]
         self.since[rows] = self.first_at[rows] = self.at[rows] = samples.t[first]
         self.offset[:, rows] = -np.nan_to_num(values)
@@ -214,8 +216,8 @@ class Chain:
         older.insert(place, Segment(epoch, t, t, level, level, level - np.nan_to_num(values)))
 
     def _old(self, row: int, samples: Columns, place: int) -> Iterator[Old]:
-        epoch, values = int(samples.epoch[place]), samples.counters[:, place]
         for segment in self.older.get(row, ()):
-            if segment.epoch == epoch:
+            if segment.epoch == int(samples.epoch[place]):
+                values = samples.counters(range(len(self.level)), np.array([place]))[:, 0]
                 level = np.where(np.isnan(values), -np.inf, values + segment.offset)
                 yield Old(row, int(samples.t[place]), level)

@@ -1,7 +1,8 @@
 """Samples as the engine holds them: columns, in the order in which they came."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,29 @@ Times = NDArray[np.int64]
 Rows = NDArray[np.intp]
 Codes = NDArray[np.int32]
 Flags = NDArray[np.bool_]
+Kind = Literal["counters", "gauges"]
+
+
+class Chunk:
+    """The values of samples that came together, a column a metric."""
+
+    def __init__(
+        self, counters: Sequence[Floats | None], gauges: Sequence[Floats | None], count: int
+    ) -> None:
+        self._values = {"counters": counters, "gauges": gauges}
+        self.count = count
+        self._gaps: dict[int, bool] = {}
+
+    def column(self, kind: Kind, number: int) -> Floats:
+        """NaN where a sample lacks the metric."""
+        values = self._values[kind][number]
+        return np.full(self.count, np.nan) if values is None else values
+
+    def lacks(self, counter: int) -> bool:
+        """Whether a sample lacks the counter."""
+        if counter not in self._gaps:
+            self._gaps[counter] = bool(np.isnan(self.column("counters", counter).sum()))
+        return self._gaps[counter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +51,10 @@ class Columns:
     committed: Times
     visible: Times  # the first time of evaluation at which it is seen
     epoch: Codes
-    counters: Floats  # [counter, sample], NaN where the sample lacks it
-    gauges: Floats  # [gauge, sample]
+    chunks: tuple[
+        tuple[Chunk, Rows | None], ...
+    ]  # their values, one after another: which of a chunk's; None: all
+    _columns: dict[tuple[Kind, int], Floats] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.row)
@@ -39,13 +65,15 @@ class Columns:
         if len(parts) == 1:
             return parts[0]
         return Columns(
-            *(
-                np.concatenate([getattr(part, name) for part in parts], axis=-1)
-                for name in ("row", "t", "committed", "visible", "epoch", "counters", "gauges")
-            )
+            np.concatenate([part.row for part in parts]),
+            np.concatenate([part.t for part in parts]),
+            np.concatenate([part.committed for part in parts]),
+            np.concatenate([part.visible for part in parts]),
+            np.concatenate([part.epoch for part in parts]),
+            tuple(chunk for part in parts for chunk in part.chunks),
         )
 
-    def where(self, chosen: Flags | Rows) -> "Columns":
+    def where(self, chosen: Flags) -> "Columns":
         """Some of them."""
         return Columns(
             self.row[chosen],
@@ -53,9 +81,46 @@ class Columns:
             self.committed[chosen],
             self.visible[chosen],
             self.epoch[chosen],
-            self.counters[:, chosen],
-            self.gauges[:, chosen],
+            tuple(self._chosen(chosen)),
         )
+
+    def counter(self, number: int) -> Floats:
+        """One counter, NaN where a sample lacks it."""
+        return self._column("counters", number)
+
+    def gauge(self, number: int) -> Floats:
+        """One gauge, NaN where a sample lacks it."""
+        return self._column("gauges", number)
+
+    def counters(self, numbers: Iterable[int], places: Rows) -> Floats:
+        """[counter, place]: some counters of some samples."""
+        found = [self.counter(number)[places] for number in numbers]
+        return np.stack(found) if found else np.empty((0, len(places)))
+
+    def lacks(self, counter: int) -> bool:
+        """Whether a sample lacks the counter, or one that came with it."""
+        return any(chunk.lacks(counter) for chunk, _ in self.chunks)
+
+    def _column(self, kind: Kind, number: int) -> Floats:
+        key = kind, number
+        if key not in self._columns:
+            parts = [
+                chunk.column(kind, number) if picked is None else chunk.column(kind, number)[picked]
+                for chunk, picked in self.chunks
+            ]
+            self._columns[key] = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0), *parts])
+        return self._columns[key]
+
+    def _chosen(self, chosen: Flags) -> Iterator[tuple[Chunk, Rows | None]]:
+        begin = 0
+        for chunk, picked in self.chunks:
+            end = begin + (chunk.count if picked is None else len(picked))
+            part = chosen[begin:end]
+            begin = end
+            if part.all():
+                yield chunk, picked
+            elif part.any():
+                yield chunk, np.flatnonzero(part) if picked is None else picked[part]
 
 
 def raise_to(array: Times, places: Rows, values: Times) -> None:
@@ -108,14 +173,9 @@ class Reader:
             committed=committed,
             visible=np.maximum(timely, committed - self._delay),
             epoch=epoch,
-            counters=_matrix(values, self._counters, len(t)),
-            gauges=_matrix(values, self._gauges, len(t)),
+            chunks=((self._chunk(values, len(t)), None),),
         )
 
-
-def _matrix(values: Mapping[str, Floats], metrics: Sequence[str], count: int) -> Floats:
-    matrix = np.empty((len(metrics), count))
-    for place, metric in enumerate(metrics):
-        column = values.get(metric)
-        matrix[place] = np.nan if column is None else column
-    return matrix
+    def _chunk(self, values: Mapping[str, Floats], count: int) -> Chunk:
+        counters, gauges = ([values.get(name) for name in names] for names in (self._counters, self._gauges))
+        return Chunk(counters, gauges, count)

@@ -50,7 +50,7 @@ class DayLevels:
         self._levels[:, self._day[rows] % self._slots, rows] = chain.level[np.ix_(self.counters, rows)]
         if late.any():
             chosen = np.flatnonzero(late)
-            values = samples.counters[np.ix_(self.counters, chosen)]
+            values = samples.counters(self.counters, chosen)
             levels = values + chain.offset[np.ix_(self.counters, samples.row[chosen])]
             self._late(samples.row[chosen], samples.t[chosen], np.where(np.isnan(levels), -np.inf, levels))
         for old in strip.olds:
@@ -94,7 +94,7 @@ class DayLevels:
         chosen = np.flatnonzero(before & (self._day[samples.row] != _NO_DAY))
         row, slots = samples.row[chosen], self._day[samples.row[chosen]] % self._slots
         for place, counter in enumerate(self.counters):
-            levels = samples.counters[counter, chosen] + chain.offset[counter, row]
+            levels = samples.counter(counter)[chosen] + chain.offset[counter, row]
             known = ~np.isnan(levels)
             flat = slots[known] * len(self._day) + row[known]
             np.maximum.at(self._levels[place].reshape(-1), flat, levels[known])

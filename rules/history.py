@@ -116,7 +116,7 @@ class History:
         self._fresh = None
         samples = strip.samples
         for window, ring in self.windows.items():
-            values = samples.gauges[self.needs.gauges[window.metric]]
+            values = samples.gauge(self.needs.gauges[window.metric])
             ring.take(strip.until, samples.row, samples.t, values)
 
     def _levels(self) -> Iterator[LevelRing | DayLevels]:
@@ -131,7 +131,7 @@ class History:
         """What becomes visible by then; the rest goes on waiting."""
         waiting, self._waiting = self._waiting, []
         if not waiting:
-            return _nothing(len(self.needs.counters), len(self.needs.gauges))
+            return _nothing()
         samples = Columns.joined(waiting)
         due = samples.visible <= until
         if due.all():
@@ -198,8 +198,7 @@ class History:
         if not strip.single:
             for ring in self.rings.values():
                 self._put_rows(ring, strip)
-        rows, place = strip.last()
-        self.chain.advance(rows, strip.samples.t[place], strip.samples.counters[:, place])
+        self.chain.advance(strip.samples, *strip.last())
         for ring in self.rings.values():
             if strip.single and (due := ring.due(strip.until)):
                 for counter in ring.counters.tolist():
@@ -222,7 +221,7 @@ class History:
         late = np.flatnonzero(strip.current & (samples.t <= since))
         if late.size:
             rows = samples.row[late]
-            levels = samples.counters[np.ix_(ring.counters, late)] + offset[np.ix_(ring.counters, rows)]
+            levels = samples.counters(ring.counters, late) + offset[np.ix_(ring.counters, rows)]
             ring.late(rows, samples.t[late], np.where(np.isnan(levels), -np.inf, levels))
         for old in strip.olds:
             ring.late_old(old)
@@ -230,7 +229,7 @@ class History:
     def _hear(self, samples: Columns) -> None:
         raise_to(self.heard[0], samples.row, samples.committed)
         for source, up in list(self.needs.sources.items())[1:]:
-            heard = samples.gauges[self.needs.gauges[str(up)]] == 1
+            heard = samples.gauge(self.needs.gauges[str(up)]) == 1
             raise_to(self.heard[self.sources[source]], samples.row[heard], samples.committed[heard])
         for window in self.needs.windows:
             if window.reduce == "last":
@@ -238,7 +237,7 @@ class History:
 
     def _renew(self, gauge: int, samples: Columns) -> None:
         """A gauge's newest value."""
-        at, values = self.gauges_at[gauge], samples.gauges[gauge]
+        at, values = self.gauges_at[gauge], samples.gauge(gauge)
         known = np.flatnonzero(~np.isnan(values))
         np.maximum.at(at, samples.row[known], samples.t[known])
         newest = known[samples.t[known] == at[samples.row[known]]]
@@ -251,7 +250,6 @@ def _of_each_zone(roster: Roster) -> Rows:
     return np.fromiter(rows.values(), dtype=np.intp, count=len(rows))
 
 
-def _nothing(counters: int, gauges: int) -> Columns:
+def _nothing() -> Columns:
     none = np.empty(0, dtype=np.int64)
-    rows, codes = none.astype(np.intp), none.astype(np.int32)
-    return Columns(rows, none, none, none, codes, np.empty((counters, 0)), np.empty((gauges, 0)))
+    return Columns(none.astype(np.intp), none, none, none, none.astype(np.int32), ())

@@ -46,7 +46,6 @@ class Strip:
         self._level_before = chain.level if single else chain.level.copy()
         self._present_before = chain.present if single else chain.present.copy()
         self._values: dict[int, Floats] = {}
-        self._gaps: dict[int, bool] = {}
 
     def keep(self, heard: Times, gauges: Floats, gauges_at: Times) -> None:
         """What is known beside levels, of before the strip."""
@@ -106,23 +105,21 @@ class Strip:
 
     def lacks(self, counter: int) -> bool:
         """Whether a sample lacks the counter."""
-        if counter not in self._gaps:
-            self._gaps[counter] = bool(np.isnan(self.samples.counters[counter].sum()))
-        return self._gaps[counter]
+        return self.samples.lacks(counter)
 
     def known(self, counter: int, place: Rows) -> Flags | None:
         """Whether samples have the counter; None: all do."""
         before = self._present_before[counter]
         if not self.lacks(counter) and (before | (self.at_before == NEVER)).all():
             return None
-        has: Flags = np.concatenate([before, ~np.isnan(self.samples.counters[counter])])[place]
+        has: Flags = np.concatenate([before, ~np.isnan(self.samples.counter(counter))])[place]
         return has
 
     def _extended(self, counter: int) -> Floats:
         """Values before the strip, one a robot, then those of its samples."""
         if counter not in self._values:
             before = self._level_before[counter] - self.chain.offset[counter]
-            values = self.samples.counters[counter]
+            values = self.samples.counter(counter)
             if self.lacks(counter):
                 values = np.where(np.isnan(values), before[self.samples.row], values)
             self._values[counter] = np.concatenate([before, values])
