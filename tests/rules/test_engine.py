@@ -1,7 +1,7 @@
 """The engine, case by case; that it computes what it should is for the oracle to say."""
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,9 +34,9 @@ def rule(name: str, when: Condition, **changes: Any) -> Rule:
     return replace(made, **changes)
 
 
-def engine(*rules: Rule, roster: Roster = ROSTER) -> Engine:
+def engine(*rules: Rule, roster: Roster = ROSTER, attentive: bool = False) -> Engine:
     """An engine without delay that listens from time 0 on."""
-    made = Engine(RuleSet((Group("g", MINUTE, rules),)), roster, eval_delay_ms=0)
+    made = Engine(RuleSet((Group("g", MINUTE, rules),)), roster, eval_delay_ms=0, attentive=attentive)
     made.listened(0, 10_000 * MINUTE)
     return made
 
@@ -100,7 +100,7 @@ def test_an_evaluation_sees_what_was_committed_by_then() -> None:
 
 def test_an_error_in_one_rule_touches_no_other() -> None:
     """Its signals stay as they were, and the error is told; other rules go on."""
-    broken = rule("Broken", cast(Condition, "no condition at all"))
+    broken = rule("Broken", FAULTS, active_intervals=("an interval that nobody knows",))
     running = engine(broken, rule("Faults", FAULTS))
     running.restore(Snapshot({"g": 0}, {("Broken", "robot", "r0"): Signal(State.FIRING, 0)}))
     for minute in range(1, 5):
@@ -140,7 +140,7 @@ def test_the_roster_grows_and_changes() -> None:
     for minute in range(5, 10):
         running.feed(batch(minute, {39: minute}))
     assert events(running, 9) == [
-        (5, "Faults", "r0", "resolved", 3.0),
+        (5, "Faults", "r0", "resolved", None),
         (8, "Faults", "r39", "firing", 3.0),
     ]
 
@@ -180,8 +180,8 @@ def test_evidence_begins_with_what_holds() -> None:
 
 
 def test_readings_show_what_is_going_on() -> None:
-    """An evaluation reads every signal that is not at rest; any signal can be asked for."""
-    running = engine(rule("Faults", FAULTS, for_ms=5 * MINUTE))
+    """The last evaluation reads every signal not at rest; an attentive engine can be asked for any signal."""
+    running = engine(rule("Faults", FAULTS, for_ms=5 * MINUTE), attentive=True)
     for minute in range(1, 7):
         running.feed(batch(minute, {0: minute, 1: 0}))
     (*_, last) = running.tick(6 * MINUTE)

@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from rules.conditions import FALSE, TRUE, UNKNOWN
-from rules.lifecycle import CODE, KEEP, NEXT, OUTSIDE, STATES, State, meanings, step
+from rules.lifecycle import (
+    CODE,
+    KEEP,
+    NEVER_ENDING,
+    NEXT,
+    OUTSIDE,
+    STATES,
+    State,
+    meanings,
+    next_change,
+    step,
+)
 from rules.rule import MissingData
 
 Life = list[tuple[int, str, str]]
@@ -13,15 +24,14 @@ SAID = {"T": TRUE, "F": FALSE, "?": UNKNOWN}
 
 def live(story: str, *, for_: int = 0, keep: int = 0, missing: MissingData = "keep_last_state") -> str:
     """Tells one signal truths (T, F, ?, or o for outside), one a second; answers its states."""
-    state = np.array([[CODE[State.INACTIVE]]], dtype=np.int8)
-    since = np.zeros((1, 1), dtype=np.int64)
+    state = np.array([CODE[State.INACTIVE]], dtype=np.int8)
+    since = np.zeros(1, dtype=np.int64)
     told = ""
     for at, truth in enumerate(story):
         said = OUTSIDE if truth == "o" else meanings(missing)[SAID[truth]]
-        change = step(state, since, np.array([[said]], dtype=np.int8), at, np.array([for_]), np.array([keep]))
-        state[change.rule, change.robot] = change.after
-        since[change.rule, change.robot] = change.since
-        told += STATES[state[0, 0]].name[:3].lower() + " "
+        change = step(state, since, np.array([said], dtype=np.int8), at, np.array([for_]), np.array([keep]))
+        state[change.signal], since[change.signal] = change.after, change.since
+        told += STATES[state[0]].name[:3].lower() + " "
     return told.strip()
 
 
@@ -52,16 +62,32 @@ def test_stories(story: str, settings: dict[str, int], states: str) -> None:
 
 def test_since_is_when_the_condition_began_to_hold() -> None:
     """Firing keeps the time at which it became pending."""
-    pending = np.array([[CODE[State.PENDING]]], dtype=np.int8)
-    said = np.array([[meanings("resolve")[TRUE]]], dtype=np.int8)
-    change = step(pending, np.array([[3]]), said, 9, np.array([5]), np.array([0]))
+    pending = np.array([CODE[State.PENDING]], dtype=np.int8)
+    said = np.array([meanings("resolve")[TRUE]], dtype=np.int8)
+    change = step(pending, np.array([3]), said, 9, np.array([5]), np.array([0]))
     assert (STATES[change.after[0]], change.since.tolist()) == (State.FIRING, [3])
+
+
+@pytest.mark.parametrize(
+    ("states", "at"),
+    [
+        ([State.FIRING, State.RESOLVED], NEVER_ENDING),
+        ([State.PENDING, State.FIRING], 3 + 5),
+        ([State.PENDING, State.RECOVERING], 3 + 4),
+        ([], NEVER_ENDING),
+    ],
+)
+def test_when_time_alone_changes_something(states: list[State], at: int) -> None:
+    """`for` and `keep_firing_for` end, though nothing else is said than before: here 5 and 4 after 3."""
+    codes = np.array([CODE[state] for state in states], dtype=np.int8)
+    since, for_ms, keep_ms = (np.full(len(states), ms) for ms in (3, 5, 4))
+    assert next_change(codes, since, for_ms, keep_ms) == at
 
 
 def test_the_table_is_whole() -> None:
     """Every state is in it, and to keep is to change nothing."""
     assert set(NEXT) == set(STATES)
     for state in STATES:
-        here = np.array([[CODE[state]]], dtype=np.int8)
-        said = np.array([[KEEP]], dtype=np.int8)
-        assert not step(here, np.array([[0]]), said, 10**9, np.array([0]), np.array([0])).rule.size
+        here = np.array([CODE[state]], dtype=np.int8)
+        said = np.array([KEEP], dtype=np.int8)
+        assert not step(here, np.array([0]), said, 10**9, np.array([0]), np.array([0])).signal.size

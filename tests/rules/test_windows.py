@@ -3,50 +3,57 @@
 import numpy as np
 import pytest
 
-from rules.windows import CounterWindow, Latest, Samples, step_of
+from rules.batch import Batch
+from rules.engine import Engine
+from rules.rings import step_of
+from rules.roster import Robot, Roster
+from rules.rule import Compare, Comparison, Group, Increase, Rule, RuleSet, Text
 
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 NAN = float("nan")
 
 
 @pytest.mark.parametrize(
     ("interval", "over", "step"),
     [
-        (30_000, 3_600_000, 30_000),
-        (60_000, 6 * 3_600_000, 60_000),
-        (30_000, 6 * 3_600_000, 60_000),
-        (300_000, 7 * 86_400_000, 2_400_000),
-        (60_000, 10_000, 60_000),
+        (30_000, HOUR, 60_000),
+        (MINUTE, HOUR, MINUTE),
+        (MINUTE, 6 * HOUR, 6 * MINUTE),
+        (MINUTE, 6 * HOUR + 1, 7 * MINUTE),
+        (5 * MINUTE, 7 * DAY, 170 * MINUTE),
+        (MINUTE, 10_000, MINUTE),
     ],
 )
 def test_steps(interval: int, over: int, step: int) -> None:
-    """The interval, doubled until at most 360 of them make the window."""
+    """So many intervals that at most sixty steps make the window."""
     assert step_of(interval, over) == step
 
 
 @pytest.mark.parametrize(
-    ("values", "increase", "covered"),
+    ("values", "increase"),
     [
-        ([4, 4, 5, 9], 5, True),
-        ([NAN, NAN, 5, 9], 9, False),
-        ([NAN, NAN, NAN, 9], 9, False),
-        ([4, NAN, NAN, 9], 5, True),
-        ([4, 4, 5, NAN], NAN, True),
-        ([4, 9, 3, 4], 0, True),
+        ([4, 4, 5, 9], 5),
+        ([NAN, NAN, 5, 9], 9),
+        ([NAN, NAN, NAN, 9], 9),
+        ([4, NAN, NAN, 9], 5),
+        ([4, 4, 5, NAN], None),
+        ([NAN, NAN, NAN, NAN], None),
     ],
 )
-def test_what_is_known_of_a_counter(values: list[float], increase: float, covered: bool) -> None:
-    """Of four samples, the first before the window: what appears was at zero, and a fall is no rise."""
-    window, latest = CounterWindow(10, 30, [0], 1), Latest(1, 0, 1)
-    window.advance(40)
-    samples = Samples(
-        row=np.zeros(4, dtype=np.intp),
-        t=np.array([8, 20, 30, 40]),
-        epoch=np.zeros(4, dtype=np.int32),
-        counters=np.array(values)[:, None],
-        gauges=np.empty((4, 0)),
-    )
-    latest.take(samples)
-    window.take(samples)
-    increases, known = window.increases(latest)
-    assert increases[0, 0] == pytest.approx(increase, nan_ok=True)
-    assert bool(known[0, 0]) is covered
+def test_what_is_known_of_a_counter(values: list[float], increase: float | None) -> None:
+    """Of four samples, the first before the window: what appears was at zero, what is gone is not known."""
+    when = Compare(Increase(("a.x",), 3 * MINUTE), Comparison("at least", 0))
+    rule = Rule("R", "g", MINUTE, Text("", ""), Text("", ""), when, "keep_last_state", "low", "a")
+    roster = Roster([Robot("r0")])
+    engine = Engine(RuleSet((Group("g", MINUTE, (rule,)),)), roster, eval_delay_ms=0, attentive=True)
+    for minute, value in zip((0.8, 2, 3, 4), values, strict=True):
+        engine.feed(_batch(round(minute * MINUTE), value))
+    engine.tick(4 * MINUTE)
+    reading = engine.reading("R", "r0")
+    assert reading is not None
+    assert reading.value == increase
+
+
+def _batch(at: int, value: float) -> Batch:
+    one = np.array([0], dtype=np.int32)
+    return Batch(at, one, ["e"], np.array([at]), np.array([at]), {"a.x": np.array([value])})
