@@ -194,7 +194,7 @@ class Peers:
     """Holds where the measure, against that of entities with the same attributes, is as the comparison says.
 
     With too few peers of known measure, attributes are dropped from the end of `same` until there are
-    enough (the last resort is everyone); then it is unknown.
+    enough; the first one stays, since who shares nothing is no peer. Still too few: unknown.
     """
 
     measure: Measure

@@ -111,7 +111,7 @@ FACES = (
 )
 PAST = FACES + "when: {own_past: {weeks: 2, change: below -20%}}"
 SILENT = "for_each: robot\nwhen: {silent: robot, over: 15m}"
-PEERS = FACES + "when: {peers: {same: [site, industry], min_peers: MIN, robust_z: above 1}}"
+PEERS = FACES + "when: {peers: {same: [industry, site], min_peers: MIN, robust_z: above 1}}"
 
 
 @pytest.mark.parametrize(
@@ -217,11 +217,11 @@ def test_both_sides_of_a_ratio(asking: Asking) -> None:
     ("least", "same", "count", "median"),
     [
         ("3", {"site": "hall", "industry": "ktv"}, 4, 0.15),
-        ("5", {}, 7, 0.3),
+        ("5", {"industry": "ktv"}, 6, 0.25),
     ],
 )
 def test_peers(asking: Asking, least: str, same: dict[str, str], count: int, median: float) -> None:
-    """How many there are, what they have in common, their median and MAD; too few of a kind: all are taken.
+    """How many there are, what they have in common, their median and MAD; too few of a site: the industry.
 
     Robot n misses n of 10 faces; r7 is retired.
     """

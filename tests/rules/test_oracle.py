@@ -328,7 +328,7 @@ def test_silence_of_a_robot() -> None:
     assert silent("robot", samples, 4) is None
     assert silent("robot", samples, 20, lookback=12 * MINUTE) is None
     assert silent("robot", samples, 20, lookback=12 * MINUTE + 1) == 12
-    assert silent("robot", [sample(20.2, {})], 20, delay=30_000) == 0
+    assert silent("robot", [sample(20.2, {})], 20, delay=30_000) is None  # it is seen at 21
 
 
 def test_silence_of_a_subsystem() -> None:
@@ -550,13 +550,12 @@ PEERS: Robots = {
         ("r2", 3, 0.6745 * (4 - 2) / 1, 1.0),
         ("r3", 2, 0.6745 * (10 - 15) / 5, 0.0),  # among 10 20
         ("r3", 3, 0.6745 * (10 - 4) / 3, 0.75),  # among 1 2 4 10 20: deviations 3 2 0 6 16
-        ("r5", 3, 0.6745 * (40 - 7) / 5.5, 1.0),  # nobody like it: everyone, 1 2 4 10 20 40; 6 5 3 3 13 33
-        ("r5", 7, None, None),
+        ("r5", 3, None, None),  # nobody is of its industry: who shares nothing is no peer
         ("r6", 3, None, None),
     ],
 )
 def test_peers(me: str, min_peers: int, z: float | None, percentile: float | None) -> None:
-    """Of the same industry and scene, else industry, else all."""
+    """Of the same industry and scene, else of the industry, else nobody."""
     values = dict(zip(PEERS, [1, 2, 4, 10, 20, 40, 80], strict=True))
     points = [point for robot, value in values.items() for point in ((robot, 5, 0), (robot, 18, value))]
     leaf = Peers(Increase(("a.x",), 10 * MINUTE), ("industry", "scene"), min_peers, "robust_z", SOME)

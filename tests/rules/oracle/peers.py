@@ -12,7 +12,7 @@ def standing(
     """Where `me` stands among those whose value is known; None where it cannot be said."""
     if me not in values:
         return None
-    for length in range(len(peers.same), -1, -1):
+    for length in range(len(peers.same), 0, -1) if peers.same else (0,):
         same = peers.same[:length]
         group = [
             value
