@@ -14,11 +14,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rules.batch import Batch
+from rules.batch import Batch, Portion
 from rules.recording import Header, Writer
 from rules.roster import Robot, Roster
 
 MINUTE_MS: Final = 60_000
+EPOCHS: Final = ("first", "second")
 COMMIT_MS: Final = 3_000  # the collector commits what came within so much time
 JITTER_MS: Final = 40
 FORMERLY: Final = 20_000  # what every counter had reached on the day before
@@ -94,30 +95,46 @@ class Day:
     def record(self, path: Path) -> None:
         """Writes the day as a recording."""
         listening = ((self.start, self.end + MINUTE_MS),)
-        ids, epochs = np.array(self.roster.ids, dtype=object), np.array(["a", "b"], dtype=object)
+        ids, epochs = np.array(self.roster.ids, dtype=object), np.array(EPOCHS, dtype=object)
         gauges = [*GAUGES]
         with Writer(path, counters=COUNTERS, gauges=gauges) as writer:
             for slot, row in self._portions(60):
                 writer.write(self._rows(slot, row, ids, epochs))
             writer.finish(Header(listening, self.roster.robots))
 
-    def batches(self) -> Iterator[Batch]:
-        """What was committed at each time, in order."""
-        order = np.argsort(self.committed[self.present], kind="stable")
-        slot, row = (part[order] for part in np.nonzero(self.present))
-        commits = self.committed[slot, row]
+    def batches(self, since: int) -> Iterator[Batch]:
+        """What was committed at each time after that, in order."""
+        slot, row, commits = self._between(since, self.end + MINUTE_MS)
         cuts = np.flatnonzero(np.diff(commits)) + 1
-        names = np.array(["a", "b"], dtype=object)
         for begin, end in zip(np.append(0, cuts), np.append(cuts, len(commits)), strict=True):
             at = slot[begin:end], row[begin:end]
             yield Batch(
                 committed_at=int(commits[begin]),
                 robot=at[1].astype(np.int32),
-                epoch=names[self.epoch[at]].tolist(),
+                epoch=[EPOCHS[epoch] for epoch in self.epoch[at].tolist()],
                 seq=at[0].astype(np.int64),
                 t=self.t[at],
                 values={name: column[at].astype(np.float64) for name, column in self.values.items()},
             )
+
+    def portion(self, since: int, until: int) -> Portion:
+        """What was committed after one time and not after the other."""
+        slot, row, commits = self._between(since, until)
+        return Portion(
+            committed_at=commits,
+            robot=row.astype(np.int32),
+            epoch=self.epoch[slot, row].astype(np.int32),
+            epochs=EPOCHS,
+            t=self.t[slot, row],
+            values={name: column[slot, row].astype(np.float64) for name, column in self.values.items()},
+        )
+
+    def _between(self, since: int, until: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Times]:
+        """Slots, robots and commit times of samples, in order of commit."""
+        slot, row = np.nonzero(self.present & (self.committed > since) & (self.committed <= until))
+        commits = self.committed[slot, row]
+        order = np.argsort(commits, kind="stable")
+        return slot[order], row[order], commits[order]
 
     def _portions(self, minutes: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         for begin in range(0, self.minutes, minutes):

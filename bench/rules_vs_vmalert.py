@@ -40,6 +40,7 @@ from rules.rule import RuleSet
 START: Final = 1_789_948_800_000  # 2026-09-21 00:00 UTC
 HOLD_LIVE, HOLD_REPLAY = 100, 20
 GOAL_LIVE, GOAL_REPLAY = 1_000, 100
+_PORTION_MS: Final = 30 * MINUTE_MS  # of the day before the ticks that count
 _BLOCK: Final = 2_000  # robots whose matrices are reckoned at once
 
 
@@ -199,7 +200,7 @@ def live(bench: Bench, store: VictoriaMetrics) -> bool:
 def our_evaluations(bench: Bench) -> tuple[list[Cost], list[Cost]]:
     """What each tick of the day's last minutes took, and taking in what came since the one before.
 
-    The first tick looks at the whole day before, and is not counted either.
+    The first tick looks at what came before it, too, and is not counted either.
     """
     first = bench.day.end - bench.evaluations * MINUTE_MS
     engine = Engine(bench.rules, bench.day.roster)
@@ -207,8 +208,11 @@ def our_evaluations(bench: Bench) -> tuple[list[Cost], list[Cost]]:
     engine.listened(bench.day.start, bench.day.end + MINUTE_MS)
     ticks: list[Cost] = []
     feeds: list[Cost] = []
+    for at in range(bench.day.start, first, _PORTION_MS):
+        engine.feed_portion(bench.day.portion(at, min(at + _PORTION_MS, first)))
+        engine.tick(at)
     due, fed = first + MINUTE_MS, Cost(0, 0)
-    for batch in bench.day.batches():
+    for batch in bench.day.batches(first):
         if batch.committed_at > due + semantics.DELAY_MS:
             ticks.append(_cost(partial(engine.tick, due + semantics.DELAY_MS)))
             feeds.append(fed)
