@@ -26,11 +26,14 @@ from rules.rule import (
     Condition,
     EntityKind,
     Filter,
+    Flapping,
     Fluctuation,
     Gauge,
     Group,
     Increase,
+    InhibitRule,
     Leaf,
+    Matcher,
     Measure,
     MissingData,
     Not,
@@ -46,6 +49,7 @@ from rules.rule import (
     ShareOfRobots,
     Silent,
     Statistic,
+    Storm,
     Text,
     TimeInterval,
     TimeSpans,
@@ -336,7 +340,8 @@ def rule(dice: Dice, span: Scale, name: str, group: str, interval: int) -> Rule:
         keep_firing_for_ms=dice.pick(lasts) * span.unit,
         active_intervals=dice.often((), *TIMES),
         mute_intervals=dice.often((), (), (), *TIMES),
-        storm=None,
+        storm=dice.often(None, Storm(0.3, 1), Storm(0.5, 2)),
+        flapping=dice.often(None, Flapping(6, 0.3, 0.2), Flapping(20, 0.1, 0.0)),
     )
 
 
@@ -369,7 +374,16 @@ def rule_set(dice: Dice, span: Scale) -> RuleSet:
             for place in range(dice.pick((1, 2, 3)))
         ]
         groups.append(Group(f"g{number}", every, tuple(made)))
-    return RuleSet(tuple(groups), (named(dice, span, "shift"), named(dice, span, "fair")))
+    intervals = (named(dice, span, "shift"), named(dice, span, "fair"))
+    names = [each.name for group in groups for each in group.rules]
+    inhibit = tuple(inhibition(dice, names) for _ in range(dice.pick((0, 1, 2))))
+    return RuleSet(tuple(groups), intervals, inhibit)
+
+
+def inhibition(dice: Dice, names: Sequence[str]) -> InhibitRule:
+    """Alerts of one rule, or of any, hide those of another."""
+    source, target = Matcher((dice.pick(names),)), Matcher(dice.often((), (dice.pick(names),)))
+    return InhibitRule(source, target, dice.pick((("site",), ("customer",), ("robot",), ())))
 
 
 # Streams
