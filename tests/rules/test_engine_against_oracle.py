@@ -18,8 +18,9 @@ from rules.batch import Batch
 from rules.engine import Engine, Evaluation, Event, Snapshot, Suppression
 from rules.roster import Roster
 from rules.storm import NAME
+from tests.rules.dice import Dice
 from tests.rules.oracle import Key, Oracle, Said, Sample
-from tests.rules.worlds import ALWAYS, Dice, Drawn, World
+from tests.rules.worlds import ALWAYS, Drawn, World
 
 PARTS = 8  # for the workers of a run
 CASES = int(os.environ.get("ROBOVITALS_CASES", "2000"))

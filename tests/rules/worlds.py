@@ -10,61 +10,18 @@ own: so a world that shows a fault can be made simpler, byte by byte and sample 
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, tzinfo
-from functools import cached_property
-from typing import Any, TypeVar, get_args
+from datetime import tzinfo
 
 from rules.roster import Robot, Roster
-from rules.rule import (
-    DAY_MS,
-    WEEK_MS,
-    ActiveDays,
-    AllOf,
-    AnyOf,
-    Compare,
-    Comparison,
-    Condition,
-    EntityKind,
-    Filter,
-    Flapping,
-    Fluctuation,
-    Gauge,
-    Group,
-    Increase,
-    InhibitRule,
-    Leaf,
-    Matcher,
-    Measure,
-    MissingData,
-    Not,
-    OneOf,
-    Operator,
-    OwnPast,
-    Peers,
-    Prefix,
-    Ratio,
-    Reduce,
-    Rule,
-    RuleSet,
-    ShareOfRobots,
-    Silent,
-    Statistic,
-    Storm,
-    Text,
-    TimeInterval,
-    TimeSpans,
-    Within,
-)
+from rules.rule import RuleSet
+from tests.rules.dice import HOUR, MINUTE, SECOND, Dice, Scale, clock, scale
 from tests.rules.oracle import Robots, Sample
-from tests.rules.oracle.calendar import local, zone
+from tests.rules.oracle.calendar import zone
+from tests.rules.random_rules import rule_set
 
 COUNTERS = ("a.x", "a.y", "b.z")
-SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
-SUNDAY = 1_774_742_400_000  # 2026-03-29 00:00 UTC: an hour later the clocks of Europe go from 2:00 to 3:00
 ALWAYS = -(2**60)
 MOST_ROBOTS = 6
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -85,78 +42,6 @@ class World:
         return Roster(Robot(id_, dict(attributes)) for id_, attributes in self.rosters[number][1].items())
 
 
-class Dice:
-    """Decisions, from bytes; once these are used up, always the plainest."""
-
-    def __init__(self, drawn: bytes) -> None:
-        self._left = iter(drawn)
-
-    def pick(self, options: Sequence[_T]) -> _T:
-        """One of them."""
-        return options[next(self._left, 0) % len(options)]
-
-    def often(self, plain: _T, *others: _T) -> _T:
-        """Half the time the plain one."""
-        return self.pick((plain,) * len(others) + others)
-
-    def attribute(self, name: str, *values: Any) -> dict[str, Any]:
-        """One of these values, or none."""
-        value = self.pick((None, *values))
-        return {} if value is None else {name: value}
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How long things take in a world."""
-
-    unit: int  # ms
-    begin: int
-    history: int  # units before the first evaluation
-    run: int  # units with evaluations
-    intervals: tuple[int, ...]  # units
-
-    @property
-    def start(self) -> int:
-        """When evaluations begin."""
-        return self.begin + self.history * self.unit
-
-    @property
-    def end(self) -> int:
-        """When samples end."""
-        return self.start + self.run * self.unit
-
-    @property
-    def over(self) -> int:
-        """When evaluations end."""
-        return self.end + self.run * self.unit // 8
-
-    @cached_property
-    def overs(self) -> tuple[int, ...]:
-        """Windows, some of them no multiple of anything."""
-        units = (61, 20, 150, 20, 61, 7, 3, 400)
-        return (*(count * self.unit for count in units), self.unit * 7 // 2, self.unit * 150 + 1)
-
-    @property
-    def long_overs(self) -> tuple[int, ...]:
-        """Windows of which more is known."""
-        return (150 * self.unit, 61 * self.unit, 400 * self.unit)
-
-
-# Where there is a history, an engine begins with what it is fed of it; else with the first thing it hears.
-_HISTORIES = {SECOND: (0,), MINUTE: (0, 60, 300), HOUR: (400, 0, 60, 800)}
-
-
-def scale(dice: Dice) -> Scale:
-    """Seconds, minutes or hours; around midnight here or there, or around the change of clocks."""
-    unit = dice.pick((MINUTE, HOUR, SECOND, HOUR, MINUTE))
-    intervals = dice.pick(((1,), (2,), (1, 2), (7, 1), (5, 20), (2, 7), (20,)))
-    run = dice.pick((60, 100, 40)) * min(intervals)
-    history = dice.pick(_HISTORIES[unit])
-    middle = SUNDAY + dice.pick((0, -1, 1, 2, 4, 16)) * HOUR
-    begin = middle - (history + run * dice.pick(range(11)) // 10) * unit
-    return Scale(unit, begin + dice.often(0, 7), history, run, intervals)
-
-
 # Rosters
 
 
@@ -174,12 +59,6 @@ def robot(dice: Dice, span: Scale) -> dict[str, str | float]:
         **dice.attribute("holidays", "2026-03-29", "2026-03-28, 2026-03-30"),
     }
     return {**found, **hours(dice, span, zone(found))}
-
-
-def clock(dice: Dice, span: Scale, tz: tzinfo) -> int:
-    """A minute of the day, as the clock shows it at some time of the world."""
-    now = local(span.start + dice.pick(range(9)) * span.run * span.unit // 8, tz)
-    return now.hour * 60 + now.minute
 
 
 def hours(dice: Dice, span: Scale, tz: tzinfo) -> dict[str, str]:
@@ -211,179 +90,6 @@ def rosters(dice: Dice, span: Scale) -> tuple[tuple[int, Robots], ...]:
     then |= {f"n{number}": robot(dice, span) for number in range(dice.pick((1, 0, 2)))}
     since = span.start + dice.pick(range(1, 10)) * span.run * span.unit // 10
     return ((ALWAYS, first), (since, then))
-
-
-# Rules
-
-
-def counters(dice: Dice) -> tuple[str, ...]:
-    """One, or several."""
-    return dice.often(("a.x",), ("a.y",), ("a.x", "a.y"), ("a.y", "b.z"), ("b.z", "a.y", "a.x"))
-
-
-def measure(
-    dice: Dice, span: Scale, entity: EntityKind, *, past: bool = False, long: bool = False
-) -> Measure:
-    """Anything that can be measured of such an entity."""
-    overs = span.long_overs if past or long else span.overs
-    kinds = ["increase", "ratio"]
-    kinds += [] if past else ["days", "fluctuation"] + ["gauge", "gauge"] * (entity == "robot")
-    match dice.often("increase", *kinds):
-        case "ratio":
-            return Ratio(counters(dice), counters(dice), dice.pick(overs), dice.pick((1.0, 0.0, 1.0, 4.0)))
-        case "gauge":
-            reduce: Reduce = dice.pick(get_args(Reduce))
-            return Gauge("a.g", reduce, dice.pick(overs))
-        case "days":
-            return ActiveDays(counters(dice), dice.pick((1, 0, 4)), dice.pick((2, 1, 7, 30)))
-        case "fluctuation":
-            return Fluctuation(counters(dice), dice.pick((2, 1, 7, 3, 30)))
-    return Increase(counters(dice), dice.pick(overs))
-
-
-def comparison(dice: Dice, *bounds: float) -> Comparison:
-    """Against one of these bounds, or two."""
-    operator: Operator = dice.pick(get_args(Operator))
-    low = dice.pick(bounds)
-    higher = [bound for bound in bounds if bound >= low]
-    return Comparison(operator, low, dice.pick(higher) if operator == "between" else None)
-
-
-def compare(dice: Dice, found: Measure) -> Compare:
-    """With what makes a difference."""
-    match found:
-        case Ratio():
-            return Compare(found, comparison(dice, 0.5, 0.25, 1.0))
-        case Fluctuation():
-            return Compare(found, comparison(dice, 0.5, 0.0, 1.0))
-        case Gauge():
-            return Compare(found, comparison(dice, 0.2, 0.1, 0.25))
-    return Compare(found, comparison(dice, 2, 0, 1, 4, 8))
-
-
-def leaf(dice: Dice, span: Scale, entity: EntityKind) -> Leaf:
-    """A comparison of some kind."""
-    kinds = ["silent", "peers"] + ["own past"] * (span.unit == HOUR) + ["share"] * (entity != "robot")
-    match dice.often("compare", *kinds):
-        case "silent":
-            return Silent(
-                dice.pick(("robot", "a") if entity == "robot" else ("robot",)), dice.pick(span.overs)
-            )
-        case "peers":
-            return peers(dice, span, entity)
-        case "own past":
-            found = measure(dice, span, entity, past=True)
-            most = min(4, (90 * DAY_MS - found.over_ms) // WEEK_MS)
-            return OwnPast(found, min(most, dice.pick((1, 2, 1, 4))), comparison(dice, 0, -0.5, -0.2, 1))
-        case "share":
-            inner = condition(dice, span, "robot")
-            return ShareOfRobots(inner, dice.pick((1, 2)), comparison(dice, 0.5, 0, 1))
-    return compare(dice, measure(dice, span, entity))
-
-
-def peers(dice: Dice, span: Scale, entity: EntityKind) -> Peers:
-    """A comparison among peers."""
-    statistic: Statistic = dice.pick(get_args(Statistic))
-    bounds = (0.5, 0, 0.75, 1) if statistic == "percentile" else (0, -1, 0.6745)
-    same = dice.pick(((), ("industry",), ("industry", "scene"), ("site", "floor")))
-    return Peers(
-        measure(dice, span, entity, long=True),
-        same,
-        dice.pick((2, 2, 3, 4)),
-        statistic,
-        comparison(dice, *bounds),
-    )
-
-
-def condition(dice: Dice, span: Scale, entity: EntityKind, depth: int = 2) -> Condition:
-    """A leaf, or what can be made of several."""
-    kind = dice.often("leaf", "all", "any", "not") if depth else "leaf"
-    if kind == "leaf":
-        return leaf(dice, span, entity)
-    if kind == "not":
-        return Not(condition(dice, span, entity, depth - 1))
-    inner = tuple(condition(dice, span, entity, depth - 1) for _ in range(dice.pick((2, 1, 3))))
-    return AllOf(inner) if kind == "all" else AnyOf(inner)
-
-
-FILTERS: tuple[tuple[Filter, ...], ...] = (
-    (OneOf("site", ("hall",)),),
-    (OneOf("lifecycle", ("live", "retired")),),
-    (OneOf("floor", ("3",)), Within("floor", 0, None)),
-    (Prefix("industry", "k"),),
-    (Within("days_since_install", 1, 9),),
-    (Within("days_since_install", None, 7), OneOf("lifecycle", ("live", "retired"))),
-)
-TIMES = (("open_hours",), ("shift",), ("shift", "open_hours"), ("fair",))
-
-
-def rule(dice: Dice, span: Scale, name: str, group: str, interval: int) -> Rule:
-    """A rule over the metrics of these tests."""
-    entity: EntityKind = dice.pick(("robot", "site", "robot", "customer"))
-    missing: MissingData = dice.pick(get_args(MissingData))
-    when = condition(dice, span, entity)
-    lasts = (0, 0, 5, 40)
-    return Rule(
-        name=name,
-        group=group,
-        interval_ms=interval,
-        about=Text(name, name),
-        summary=Text(name, name),
-        when=when,
-        missing_data=missing,
-        severity="low",
-        subsystem="a",
-        entity=entity,
-        where=dice.often((), *FILTERS),
-        clear_when=clearing(dice, span, entity, when),
-        for_ms=dice.pick(lasts) * span.unit,
-        keep_firing_for_ms=dice.pick(lasts) * span.unit,
-        active_intervals=dice.often((), *TIMES),
-        mute_intervals=dice.often((), (), (), *TIMES),
-        storm=dice.often(None, Storm(0.3, 1), Storm(0.5, 2)),
-        flapping=dice.often(None, Flapping(6, 0.3, 0.2), Flapping(20, 0.1, 0.0)),
-    )
-
-
-def clearing(dice: Dice, span: Scale, entity: EntityKind, when: Condition) -> Condition | None:
-    """Nothing, what is easier than the condition, or something else altogether."""
-    kind = dice.often("", "easier", "other")
-    if kind == "easier" and isinstance(when, Compare) and isinstance(when.measure, Increase):
-        return Compare(when.measure, Comparison("at most", 1))
-    return condition(dice, span, entity) if kind == "other" else None
-
-
-def named(dice: Dice, span: Scale, name: str) -> TimeInterval:
-    """An interval of two spans."""
-    spans = []
-    for _ in range(2):
-        times = tuple((clock(dice, span, UTC), clock(dice, span, UTC)) for _ in range(dice.pick((1, 0, 2))))
-        days = dice.often((0, 1, 2, 3, 4, 5, 6), (5, 6), (6,), (0, 1, 2))
-        dates = dice.often((), (("2026-03-29", "2026-04-02"),))
-        spans.append(TimeSpans(days, tuple(each for each in times if each[0] != each[1]), dates))
-    return TimeInterval(name, tuple(spans))
-
-
-def rule_set(dice: Dice, span: Scale) -> RuleSet:
-    """A group an interval."""
-    groups = []
-    for number, interval in enumerate(span.intervals):
-        every = interval * span.unit
-        made = [
-            rule(dice, span, f"R{number}{place}", f"g{number}", every)
-            for place in range(dice.pick((1, 2, 3)))
-        ]
-        groups.append(Group(f"g{number}", every, tuple(made)))
-    intervals = (named(dice, span, "shift"), named(dice, span, "fair"))
-    names = [each.name for group in groups for each in group.rules]
-    inhibit = tuple(inhibition(dice, names) for _ in range(dice.pick((0, 1, 2))))
-    return RuleSet(tuple(groups), intervals, inhibit)
-
-
-def inhibition(dice: Dice, names: Sequence[str]) -> InhibitRule:
-    """Alerts of one rule, or of any, hide those of another."""
-    source, target = Matcher((dice.pick(names),)), Matcher(dice.often((), (dice.pick(names),)))
-    return InhibitRule(source, target, dice.pick((("site",), ("customer",), ("robot",), ())))
 
 
 # Streams
