@@ -18,6 +18,7 @@ Rows = NDArray[np.intp]
 Codes = NDArray[np.int32]
 Flags = NDArray[np.bool_]
 Kind = Literal["counters", "gauges"]
+MANY = 8
 
 
 class Chunk:
@@ -34,6 +35,11 @@ class Chunk:
         """NaN where a sample lacks the metric."""
         values = self._values[kind][number]
         return np.full(self.count, np.nan) if values is None else values
+
+    @property
+    def width(self) -> tuple[tuple[Kind, int], tuple[Kind, int]]:
+        """How many counters and gauges there are."""
+        return ("counters", len(self._values["counters"])), ("gauges", len(self._values["gauges"]))
 
     def lacks(self, counter: int) -> bool:
         """Whether a sample lacks the counter."""
@@ -64,13 +70,14 @@ class Columns:
         """One after another."""
         if len(parts) == 1:
             return parts[0]
+        chunks = tuple(chunk for part in parts for chunk in part.chunks)
         return Columns(
             np.concatenate([part.row for part in parts]),
             np.concatenate([part.t for part in parts]),
             np.concatenate([part.committed for part in parts]),
             np.concatenate([part.visible for part in parts]),
             np.concatenate([part.epoch for part in parts]),
-            tuple(chunk for part in parts for chunk in part.chunks),
+            ((_together(chunks), None),) if len(chunks) > MANY else chunks,
         )
 
     def where(self, chosen: Flags) -> "Columns":
@@ -104,10 +111,7 @@ class Columns:
     def _column(self, kind: Kind, number: int) -> Floats:
         key = kind, number
         if key not in self._columns:
-            parts = [
-                chunk.column(kind, number) if picked is None else chunk.column(kind, number)[picked]
-                for chunk, picked in self.chunks
-            ]
+            parts = [_picked(chunk, picked, kind, number) for chunk, picked in self.chunks]
             self._columns[key] = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0), *parts])
         return self._columns[key]
 
@@ -121,6 +125,26 @@ class Columns:
                 yield chunk, picked
             elif part.any():
                 yield chunk, np.flatnonzero(part) if picked is None else picked[part]
+
+
+def _together(chunks: Sequence[tuple[Chunk, Rows | None]]) -> Chunk:
+    """One for many: a live fleet's samples come a few at a time."""
+    first = chunks[0][0]
+    counters, gauges = (
+        [
+            np.concatenate([_picked(chunk, picked, kind, number) for chunk, picked in chunks])
+            for number in range(many)
+        ]
+        for kind, many in first.width
+    )
+    return Chunk(
+        counters, gauges, sum(chunk.count if picked is None else len(picked) for chunk, picked in chunks)
+    )
+
+
+def _picked(chunk: Chunk, picked: Rows | None, kind: Kind, number: int) -> Floats:
+    column = chunk.column(kind, number)
+    return column if picked is None else column[picked]
 
 
 def raise_to(array: Times, places: Rows, values: Times) -> None:

@@ -45,8 +45,9 @@ class DayLevels:
         while (crossing := current & (samples.t >= self._ends[samples.row])).any():
             self._settle_day(samples, current & ~crossing & ~late, chain)
             self._cross(samples.row[crossing], samples.t[crossing])
-        rows = np.unique(samples.row)
-        rows = rows[self._day[rows] != _NO_DAY]
+        seen = np.zeros(len(self._day), dtype=np.bool_)
+        seen[samples.row] = True
+        rows = np.flatnonzero(seen & (self._day != _NO_DAY))
         self._levels[:, self._day[rows] % self._slots, rows] = chain.level[np.ix_(self.counters, rows)]
         if late.any():
             chosen = np.flatnonzero(late)

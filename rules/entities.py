@@ -93,7 +93,7 @@ class Scope:
         return Scope(self.rule, Entities.among(self.roster, "robot"), self.roster, self.mask)
 
     def peers(self, same: Sequence[str]) -> list[Rows]:
-        """Group codes of the members by all of the attributes, then by fewer; by none only if none is given."""
+        """Group codes of the members by all attributes, then by fewer; by none only if none is given."""
         counts = range(len(same), 0, -1) if same else (0,)
         return [self._codes(tuple(same[:count])) for count in counts]
 

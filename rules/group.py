@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rules import lifecycle
 from rules.block import Block
@@ -74,25 +73,32 @@ class _Said:
         tuple[Look, Rows], ...
     ]  # one for all ticks, or one a tick; and the place of each row in it, or -1
 
-    def evidence(self, tick: int, signal: int) -> tuple[Evidence, ...]:
-        """What the condition consists of; first what speaks for it most plainly."""
-        if self.said[tick, signal] == OUTSIDE:
-            return ()
+    def evidence(self, tick: int, signals: Rows) -> list[tuple[Evidence, ...]]:
+        """What the condition consists of, by signal; first what speaks for it most plainly."""
         (look, places), row = (self.looks[0], tick) if len(self.looks) == 1 else (self.looks[tick], 0)
-        place = int(places[signal])
-        if place < 0:
-            return ()
-        found = [
-            exhibit.evidence(
-                look.measured(exhibit.leaf).numbers[row, place].item(),
-                look.leaf(exhibit.leaf)[row, place].item(),
-            )
-            for exhibit in self.held.exhibits
-        ]
+        inside = (self.said[tick, signals] != OUTSIDE) & (places[signals] >= 0)
+        found: list[tuple[Evidence, ...]] = [()] * len(signals)
+        if not inside.any():
+            return found
+        shown = self._shown(look, row, places[signals[inside]])
+        for number, evidence in zip(np.flatnonzero(inside).tolist(), shown, strict=True):
+            found[number] = self._ordered(evidence)
+        return found
+
+    def _shown(self, look: Look, row: int, places: Rows) -> Iterator[tuple[Evidence, ...]]:
+        """A leaf at a time, for all of them."""
+        columns = []
+        for exhibit in self.held.exhibits:
+            numbers = look.measured(exhibit.leaf).numbers[row, places].tolist()
+            truths = look.leaf(exhibit.leaf)[row, places].tolist()
+            columns.append(list(map(exhibit.evidence, numbers, truths)))
+        return zip(*columns, strict=True)
+
+    def _ordered(self, found: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
         for number, exhibit in enumerate(self.held.exhibits):
             if exhibit.wanted and found[number].holds:
-                return (found.pop(number), *found)
-        return tuple(found)
+                return (found[number], *found[:number], *found[number + 1 :])
+        return found
 
 
 class GroupState:
@@ -141,9 +147,9 @@ class GroupState:
             except Exception as error:
                 errors.append((held.rule.name, f"{type(error).__name__}: {error}"))
         events: list[list[Event]] = [[] for _ in block.ticks]
-        for part in [said] if len(block) > 1 else [[one] for one in said]:
-            for tick, changes in _walk(part, block.ticks):
-                events[tick] += [self._event(one, tick, block, *change) for one, *change in changes]
+        for tick, changes in _walk(said, block.ticks):
+            for one, change in changes:
+                events[tick] += _events(one, tick, int(block.ticks[tick]), change)
         self.evaluated_at = int(block.ticks[-1])
         last = len(block) - 1
         for tick, at in enumerate(block.ticks.tolist()):
@@ -235,12 +241,30 @@ class GroupState:
             said[tick, scope.members], lasting[tick, scope.members] = parts[0][0], parts[1][0]
         return _Said(held, np.arange(count), said, lasting, tuple(looks))
 
-    def _event(
-        self, one: _Said, tick: int, block: Block, signal: int, before: int, after: int, since: int
-    ) -> Event:
-        evidence = one.evidence(tick, signal)
-        return Event(
-            at=int(block.ticks[tick]),
+    def _readings(self, said: Sequence[_Said], tick: int, at: int) -> Iterator[Reading]:
+        for one in said:
+            signals = np.flatnonzero(ACTIVE[one.held.state[one.rows]])
+            yield from _readings_of(one, tick, at, signals)
+
+    def _remember(self, said: Sequence[_Said], tick: int) -> None:
+        at = self.evaluated_at or 0
+        readings = (_readings_of(one, tick, at, np.arange(len(one.rows))) for one in said)
+        self._shown = {f"{found.rule}/{found.entity.id}": found for each in readings for found in each}
+
+
+def _entity(one: _Said, signal: int) -> Entity:
+    return Entity(one.held.rule.entity, one.held.entities.ids[int(one.rows[signal])])
+
+
+def _events(one: _Said, tick: int, at: int, change: lifecycle.Change) -> Iterator[Event]:
+    """The signals of a rule that change."""
+    columns = (change.signal, change.before, change.after, change.since)
+    shown = one.evidence(tick, change.signal)
+    for (signal, before, after, since), evidence in zip(
+        zip(*(column.tolist() for column in columns), strict=True), shown, strict=True
+    ):
+        yield Event(
+            at=at,
             rule=one.held.rule.name,
             entity=_entity(one, signal),
             before=STATES[before],
@@ -251,38 +275,21 @@ class GroupState:
             evidence=evidence,
         )
 
-    def _readings(self, said: Sequence[_Said], tick: int, at: int) -> Iterator[Reading]:
-        for one in said:
-            for signal in np.flatnonzero(ACTIVE[one.held.state[one.rows]]).tolist():
-                yield _reading(one, tick, at, signal)
 
-    def _remember(self, said: Sequence[_Said], tick: int) -> None:
-        self._shown = {
-            f"{one.held.rule.name}/{one.held.entities.ids[int(one.rows[signal])]}": _reading(
-                one, tick, self.evaluated_at or 0, signal
-            )
-            for one in said
-            for signal in range(len(one.rows))
-        }
-
-
-def _entity(one: _Said, signal: int) -> Entity:
-    return Entity(one.held.rule.entity, one.held.entities.ids[int(one.rows[signal])])
-
-
-def _reading(one: _Said, tick: int, at: int, signal: int) -> Reading:
-    evidence = one.evidence(tick, signal)
-    row = int(one.rows[signal])
-    return Reading(
-        at=at,
-        rule=one.held.rule.name,
-        entity=_entity(one, signal),
-        state=STATES[one.held.state[row]],
-        since=int(one.held.since[row]),
-        value=evidence[0].value if evidence else None,
-        threshold=evidence[0].thresholds[0] if evidence else None,
-        evidence=evidence,
-    )
+def _readings_of(one: _Said, tick: int, at: int, signals: Rows) -> Iterator[Reading]:
+    rows = one.rows[signals]
+    states, since = one.held.state[rows].tolist(), one.held.since[rows].tolist()
+    for number, evidence in enumerate(one.evidence(tick, signals)):
+        yield Reading(
+            at=at,
+            rule=one.held.rule.name,
+            entity=_entity(one, int(signals[number])),
+            state=STATES[states[number]],
+            since=since[number],
+            value=evidence[0].value if evidence else None,
+            threshold=evidence[0].thresholds[0] if evidence else None,
+            evidence=evidence,
+        )
 
 
 def _with_outsiders(held: RuleState, members: Rows, said: Codes, lasting: Codes, look: Look) -> _Said:
@@ -300,18 +307,36 @@ def _with_outsiders(held: RuleState, members: Rows, said: Codes, lasting: Codes,
     return _Said(held, rows[order], said, lasting, ((look, place),))
 
 
-_Changed = tuple[_Said, int, int, int, int]  # whose, which signal of it, before, after, since
+_Changes = list[tuple[_Said, lifecycle.Change]]
 
 
-def _walk(said: Sequence[_Said], ticks: Times) -> Iterator[tuple[int, list[_Changed]]]:
-    """The signals of several rules through the ticks of a block; only ticks at which something changes."""
-    sizes = [len(one.rows) for one in said]
-    whose = np.repeat(np.arange(len(said)), sizes)
-    begins = np.cumsum(sizes, dtype=np.intp) - sizes
+def _step(one: _Said, at: int) -> tuple[_Said, lifecycle.Change]:
+    """The signals of a rule at the one tick of a block."""
+    held, rows = one.held, one.rows
+    state, since = held.state[rows], held.since[rows]
+    now = one.said[0]
+    if one.lasting is not one.said:
+        now = np.where(LASTING[state], one.lasting[0], now)
+    limits = (np.full(len(rows), limit) for limit in (held.rule.for_ms, held.rule.keep_firing_for_ms))
+    change = lifecycle.step(state, since, now, at, *limits)
+    held.state[rows[change.signal]], held.since[rows[change.signal]] = change.after, change.since
+    return one, change
+
+
+def _walk(said: Sequence[_Said], ticks: Times) -> Iterator[tuple[int, _Changes]]:
+    """The signals of all rules through the ticks of a block; only ticks at which something changes."""
+    if len(ticks) == 1:
+        yield 0, [_step(one, int(ticks[0])) for one in said]
+    elif said:
+        yield from _walk_on(said, ticks)
+
+
+def _walk_on(said: Sequence[_Said], ticks: Times) -> Iterator[tuple[int, _Changes]]:
+    """All rules at once, so that a tick costs the same however many there are."""
+    ends = np.cumsum([len(one.rows) for one in said], dtype=np.intp)
     state, since, for_ms, keep_ms = _joined(said)
-    to_all, to_lasting = (
-        _side_by_side([getattr(one, name) for one in said], len(ticks)) for name in ("said", "lasting")
-    )
+    to_all = _side_by_side([one.said for one in said], len(ticks))
+    to_lasting = _side_by_side([one.lasting for one in said], len(ticks))
     moving = _moving(to_all) | _moving(to_lasting)
     timer = lifecycle.next_change(state, since, for_ms, keep_ms)
     for tick, at in enumerate(ticks.tolist()):
@@ -322,22 +347,24 @@ def _walk(said: Sequence[_Said], ticks: Times) -> Iterator[tuple[int, list[_Chan
         state[change.signal], since[change.signal] = change.after, change.since
         timer = lifecycle.next_change(state, since, for_ms, keep_ms)
         if change.signal.size:
-            yield tick, _changed(said, whose, begins, change)
-    for one, begin, size in zip(said, begins.tolist(), sizes, strict=True):
-        one.held.state[one.rows] = state[begin : begin + size]
-        one.held.since[one.rows] = since[begin : begin + size]
+            yield tick, _by_rule(said, ends, change)
+    for one, end in zip(said, ends.tolist(), strict=True):
+        part = slice(end - len(one.rows), end)
+        one.held.state[one.rows], one.held.since[one.rows] = state[part], since[part]
 
 
-def _changed(
-    said: Sequence[_Said], whose: Rows, begins: NDArray[np.intp], change: lifecycle.Change
-) -> list[_Changed]:
-    numbers = whose[change.signal]
-    signals = change.signal - begins[numbers]
-    columns = (numbers, signals, change.before, change.after, change.since)
-    return [
-        (said[number], signal, before, after, since)
-        for number, signal, before, after, since in zip(*(column.tolist() for column in columns), strict=True)
-    ]
+def _by_rule(said: Sequence[_Said], ends: Rows, change: lifecycle.Change) -> _Changes:
+    """Changes of several rules, rule by rule; signals are in order."""
+    cuts = np.searchsorted(change.signal, ends).tolist()
+    changes: _Changes = []
+    for one, end, begin, stop in zip(said, ends.tolist(), [0, *cuts], cuts, strict=False):
+        if stop > begin:
+            part = slice(begin, stop)
+            signal = change.signal[part] - (end - len(one.rows))
+            changes.append(
+                (one, lifecycle.Change(signal, change.before[part], change.after[part], change.since[part]))
+            )
+    return changes
 
 
 def _joined(said: Sequence[_Said]) -> tuple[Codes, Times, Times, Times]:

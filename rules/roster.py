@@ -32,6 +32,7 @@ class Roster:
     def __init__(self, robots: Iterable[Robot] = ()) -> None:
         self.robots: tuple[Robot, ...] = tuple(robots)
         self._rows = {robot.id: row for row, robot in enumerate(self.robots)}
+        self._masks: dict[tuple[Filter, ...], Mask] = {}
         if len(self._rows) != len(self.robots):
             raise ValueError("a robot stands twice in the roster")
 
@@ -61,6 +62,11 @@ class Roster:
 
         `days_since_install` is left to `days_mask`, since it changes with time.
         """
+        if tuple(where) not in self._masks:
+            self._masks[tuple(where)] = self._mask(where)
+        return self._masks[tuple(where)]
+
+    def _mask(self, where: Sequence[Filter]) -> Mask:
         mask = np.ones(len(self), dtype=np.bool_)
         filters = [filter_ for filter_ in where if filter_.attribute != DAYS_SINCE_INSTALL]
         if not any(filter_.attribute == "lifecycle" for filter_ in filters):
