@@ -21,9 +21,11 @@ from rules.rule import (
     RuleSet,
     Silent,
     Text,
+    Within,
 )
 
 MINUTE = 60_000
+NAN = float("nan")
 FAULTS = Compare(Increase(("a.faults",), 10 * MINUTE, "faults"), Comparison("at least", 3))
 ROSTER = Roster([Robot("r0", {"lifecycle": "live"}), Robot("r1", {"lifecycle": "live"})])
 
@@ -85,6 +87,38 @@ def test_a_late_sample_goes_where_it_belongs() -> None:
     running.feed(batch(20, {0: 5}))
     running.feed(batch(20.5, {0: 5}, taken=9))
     assert events(running, 22) == [(20, "Faults", "r0", "firing", 5.0), (21, "Faults", "r0", "resolved", 0.0)]
+
+
+def test_a_late_sample_of_an_epoch_that_is_over() -> None:
+    """It may tell more of a counter that later samples of its epoch lack: three faults, at minute 5."""
+    running = engine(rule("Faults", FAULTS))
+    running.feed(batch(1, {0: 0}))
+    running.feed(batch(6, {0: NAN}))
+    running.feed(batch(7, {0: 0}, epoch="f"))
+    running.feed(batch(8, {0: 3}, taken=5))
+    running.feed(batch(20, {0: 0}, epoch="f"))
+    assert events(running, 20) == [(8, "Faults", "r0", "firing", 3.0), (15, "Faults", "r0", "resolved", 0.0)]
+
+
+def test_a_late_sample_from_before_all_others() -> None:
+    """Nothing rose where the later samples lack the counter, nor in the next epoch by more than it did."""
+    running = engine(rule("Faults", FAULTS))
+    running.feed(batch(2, {0: NAN}))
+    running.feed(batch(3, {0: 0}, epoch="f"))
+    running.feed(batch(4, {0: 2}, taken=1))
+    running.feed(batch(14, {0: 3}, epoch="f"))
+    assert events(running, 14) == [(14, "Faults", "r0", "firing", 3.0)]
+
+
+def test_hysteresis_within_one_pass() -> None:
+    """Also of sites whose robots change with time: it fires until `clear_when` holds, whenever one ticks."""
+    clear = Compare(FAULTS.measure, Comparison("below", 1))
+    young = (Within("days_since_install", 0, 9),)
+    roster = Roster([Robot("r0", {"site": "s", "installed_on": "1970-01-01"})])
+    running = engine(rule("Faults", FAULTS, entity="site", where=young, clear_when=clear), roster=roster)
+    for minute in range(1, 30):
+        running.feed(batch(minute, {0: min(minute, 4)}))
+    assert events(running, 30) == [(4, "Faults", "s", "firing", 3.0), (14, "Faults", "s", "resolved", 0.0)]
 
 
 def test_an_evaluation_sees_what_was_committed_by_then() -> None:

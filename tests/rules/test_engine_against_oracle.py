@@ -179,7 +179,9 @@ class Running:
         snapshot, self.crashed_at = self.engine.snapshot(), self.now
         self.engine = self.fresh(snapshot)
         reach = self.engine.lookback_ms if lookback is None else lookback
-        self.forgotten = min(snapshot.watermarks.values(), default=ALWAYS) - reach
+        if before:
+            since = min(snapshot.watermarks.values(), default=ALWAYS) - reach
+            self.forgotten = min(since, before[-1].committed_at)
         for fed in before:
             if fed.committed_at > self.forgotten:
                 self.engine.feed(fed)
@@ -287,7 +289,7 @@ def test_batch_sizes_do_not_matter(part: int) -> None:
             assert other.engine.snapshot() == whole.engine.snapshot()
             assert [(one.at, one.group) for one in other.done] == [(one.at, one.group) for one in whole.done]
 
-    explore(part, 8, check)
+    explore(part, 16, check)
 
 
 @parts
@@ -300,7 +302,7 @@ def test_a_crash_changes_nothing(part: int) -> None:
         crashed = Running(world, fed).run(crash=crash, lookback=2**60)
         assert_same(crashed.told, Running(world, fed).run().told)
 
-    explore(part, 8, check)
+    explore(part, 16, check)
 
 
 @parts
@@ -317,4 +319,4 @@ def test_what_a_crash_forgets(part: int) -> None:
         since = max(world.start, running.crashed_at - world.delay)
         assert_same(running.said, before + judge.run(since, world.end))
 
-    explore(part, 8, check)
+    explore(part, 16, check)

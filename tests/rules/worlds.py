@@ -85,7 +85,12 @@ def rosters(dice: Dice, span: Scale) -> tuple[tuple[int, Robots], ...]:
         return ((ALWAYS, first),)
     then = dict(first)
     if dice.pick((False, True)):
-        changed = {**dice.attribute("lifecycle", "live", "retired"), **dice.attribute("floor", 3.0)}
+        changed = {
+            **dice.attribute("lifecycle", "live", "retired"),
+            **dice.attribute("floor", 3.0),
+            **dice.attribute("site", "bank", "hall"),
+            **dice.attribute("customer", "zoo"),
+        }
         then["r0"] = {**first["r0"], **changed}
     then |= {f"n{number}": robot(dice, span) for number in range(dice.pick((1, 0, 2)))}
     since = span.start + dice.pick(range(1, 10)) * span.run * span.unit // 10

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rules.rule import Group, RuleSet
-from tests.rules.oracle.life import following
+from tests.rules.oracle.life import LASTING, following
 from tests.rules.oracle.look import Listening, Look
 from tests.rules.oracle.records import Attributes, Measured, Robots, Said, Sample
 from tests.rules.oracle.sight import Sight
@@ -66,7 +66,20 @@ class Oracle:
             for robot, attributes in robots.items()
         ]
 
+    def _bury(self, group: Group, at: int) -> Iterator[Said]:
+        """Signals of sites and customers without robots end at the next evaluation of any group."""
+        fleet = self._fleet(at)
+        for rule in self.rules.rules:
+            there = {str(robot.attributes.get(rule.entity, "")) for robot in fleet}
+            gone = [key for key in self.signals if key[0] == rule.name and rule.entity != "robot"]
+            for key in (key for key in gone if key[2] not in there):
+                before, _ = self.signals.pop(key)
+                after = "resolved" if before in LASTING else "inactive"
+                if before != "inactive":
+                    yield Said(at, group.name, *key, before, after, at, None)
+
     def _evaluate(self, group: Group, at: int) -> Iterator[Said]:
+        yield from self._bury(group, at)
         for look in self.look(group, at):
             rule = look.rule
             for thing in look.things:
