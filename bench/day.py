@@ -161,8 +161,8 @@ class Day:
         return {**fixed, **{name: column[slot, row] for name, column in self.values.items()}}
 
 
-def day(robots: int, start: int, minutes: int = 1440, seed: int = 1) -> Day:
-    """A day of so many robots, from `start`, a whole minute."""
+def day(robots: int, start: int, minutes: int = 1440, *, anew: float = 0.01, seed: int = 1) -> Day:
+    """A day of so many robots, from `start`, a whole minute; a share of them is set up anew in it."""
     chance = np.random.default_rng(seed)
     shape = minutes, robots
     off = _spells(chance, shape, 0.03, (20, 240))
@@ -170,7 +170,7 @@ def day(robots: int, start: int, minutes: int = 1440, seed: int = 1) -> Day:
     phase = chance.integers(JITTER_MS, MINUTE_MS - JITTER_MS, robots)
     jitter = chance.integers(-JITTER_MS // 2, JITTER_MS // 2, shape)
     t = start + np.arange(minutes)[:, None] * MINUTE_MS + phase + jitter
-    epoch = _epochs(chance, shape)
+    epoch = _epochs(chance, shape, anew)
     values = _values(chance, shape, ~off, epoch)
     return Day(start, t, _committed(t, away), ~off, epoch, values)
 
@@ -195,10 +195,10 @@ def _committed(t: Times, away: Flags) -> Times:
     return committed
 
 
-def _epochs(chance: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.int16]:
-    """A tenth of the robots begins its second epoch some time in the day."""
+def _epochs(chance: np.random.Generator, shape: tuple[int, int], anew: float) -> NDArray[np.int16]:
+    """A share of the robots begins its second epoch some time in the day."""
     minutes, robots = shape
-    begin = np.where(chance.random(robots) < 0.1, chance.integers(1, minutes, robots), minutes)
+    begin = np.where(chance.random(robots) < anew, chance.integers(1, minutes, robots), minutes)
     return (np.arange(minutes)[:, None] >= begin).astype(np.int16)
 
 

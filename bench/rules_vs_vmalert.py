@@ -95,14 +95,15 @@ class Bench:
 
 def prepared(folder: Path, arguments: argparse.Namespace) -> Bench:
     """The day, its recording and the rules; prints what they are."""
-    made = day(arguments.robots, START, arguments.minutes)
+    made = day(arguments.robots, START, arguments.minutes, anew=arguments.anew)
     (folder / "ten.yaml").write_text(our_rules())
     rules = load.load([folder / "ten.yaml"], metrics.read(metrics.shipped()))
     bench = Bench(folder, made, rules, arguments.evaluations)
     made.record(bench.recording)
     print(
         f"{made.robots:,} robots, {len(made.values)} metrics, {made.minutes / 60:g} h, "
-        f"{made.samples:,} samples, {len(rules.rules)} rules each minute\n"
+        f"{made.samples:,} samples, {len(rules.rules)} rules each minute, "
+        f"{arguments.anew:.0%} of the robots set up anew\n"
         f"Python {sys.version.split()[0]}, numpy {np.__version__}, VictoriaMetrics {vmalert.version()}, "
         f"{os.cpu_count()} cores, {_load()}"
     )
@@ -255,6 +256,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--robots", type=int, default=10_000)
     parser.add_argument("--minutes", type=int, default=1_440, help="of the day")
+    parser.add_argument("--anew", type=float, default=0.01, help="share of robots that begin a new epoch")
     parser.add_argument("--evaluations", type=int, default=11, help="live ones; the first is not counted")
     parser.add_argument("--folder", type=Path, help="for the temporary files")
     return parser.parse_args(argv)
