@@ -166,6 +166,7 @@ class Chain:
             by = np.maximum(self.first[:, row] - levels, 0)
             until, self.first_at[row] = int(self.first_at[row]), t
             self.first[:, row] -= by
+            self.offset[:, row] -= _too_high(levels, values, self.first[:, row])
             yield self._lowered(row, len(self.older.get(row, ())), until, by)
         elif t >= self.at[row]:
             known = ~np.isnan(values)
@@ -183,10 +184,11 @@ class Chain:
             by = np.maximum(segment.first - levels, 0)
             until, segment.first_at = segment.first_at, t
             segment.first = segment.first - by
+            segment.offset = segment.offset - _too_high(levels, values, segment.first)
             yield self._lowered(row, place, until, by)
-        elif t > segment.last_at:
-            by = np.maximum(levels - segment.last, 0)
-            segment.last_at = t
+        else:
+            by = np.maximum(np.where(np.isnan(values), 0, levels - segment.last), 0)
+            segment.last_at = max(segment.last_at, t)
             yield self._lowered(row, place + 1, t, by)
             segment.last = segment.last + by
 
@@ -221,3 +223,8 @@ class Chain:
                 values = samples.counters(range(len(self.level)), np.array([place]))[:, 0]
                 level = np.where(np.isnan(values), -np.inf, values + segment.offset)
                 yield Old(row, int(samples.t[place]), level)
+
+
+def _too_high(levels: Floats, values: Floats, first: Floats) -> Floats:
+    """By how much an epoch's first sample is above the next: of a counter that its later samples lack."""
+    return np.where(np.isnan(values), 0, np.maximum(levels - first, 0))

@@ -171,7 +171,8 @@ class GroupState:
         look = Look(held.rule, scope, block, self._calendar, chosen)
         inside = scope.inside(block.ticks)
         inside = inside if inside is None or chosen is None else inside[:, chosen]
-        said, lasting = self._inputs(held, look, members, inside, scope, chosen, block)
+        many = len(block) > 1
+        said, lasting = self._inputs(held, look, members, inside, scope, chosen, block, many=many)
         return _with_outsiders(held, members, said, lasting, look)
 
     def _chosen(self, held: RuleState, scope: Scope, block: Block) -> Rows | None:
@@ -193,6 +194,8 @@ class GroupState:
         scope: Scope,
         chosen: Rows | None,
         block: Block,
+        *,
+        many: bool,
     ) -> tuple[Codes, Codes]:
         """What is said to signals, and to those that fire: [tick, member]."""
         if not len(members):
@@ -200,7 +203,7 @@ class GroupState:
             return nothing, nothing
         truth = look.truth(held.rule.when)
         said = lasting = held.meaning[truth]
-        if held.rule.clear_when is not None and (len(block) > 1 or LASTING[held.state[members]].any()):
+        if held.rule.clear_when is not None and (many or LASTING[held.state[members]].any()):
             goes_on = np.maximum(truth, 2 - look.truth(held.rule.clear_when))
             lasting = held.meaning[goes_on]
         judged = self._judged(held.rule, scope, chosen, block)
@@ -237,7 +240,7 @@ class GroupState:
             places = np.full(count, -1, dtype=np.intp)
             places[scope.members] = np.arange(len(scope.members))
             looks.append((look, places))
-            parts = self._inputs(held, look, scope.members, None, scope, None, one)
+            parts = self._inputs(held, look, scope.members, None, scope, None, one, many=len(block) > 1)
             said[tick, scope.members], lasting[tick, scope.members] = parts[0][0], parts[1][0]
         return _Said(held, np.arange(count), said, lasting, tuple(looks))
 
