@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import filterfalse
 from typing import Final, TypeVar
 
 import msgspec
@@ -178,7 +179,8 @@ class Ingest:
     def _claim(self, accepted: Iterable[Accepted]) -> None:
         """Robots nobody registered come into the roster as unclaimed, before their samples are stored."""
         evaluator = self._parts.evaluator
-        unknown = {taken.robot for taken in accepted if taken.robot not in evaluator.roster}
+        robots = {taken.robot for taken in accepted}
+        unknown = set(filterfalse(evaluator.roster.__contains__, robots))
         if unknown:
             self._persist("roster", lambda: self._parts.relational.claim_unknown(sorted(unknown)))
             evaluator.enrol(self._persist("roster", self._parts.relational.roster))
@@ -236,12 +238,10 @@ class Ingest:
             telemetry.messages_received.labels(channel).inc(count)
         self._received.clear()
         telemetry.samples_stored.inc(len(collected.rows))
-        telemetry.samples_duplicate.inc(sum(taken.duplicates for taken in accepted))
+        telemetry.samples_duplicate.inc(sum([taken.duplicates for taken in accepted]))
         for taken in accepted:
-            if taken.lost:
-                telemetry.samples_lost.inc(taken.lost)
-                fleet.declared_lost(taken.robot, taken.lost)
-                log.warning("samples declared lost", robot=taken.robot, epoch=taken.epoch, count=taken.lost)
+            if taken.losses:
+                self._lost(taken.robot, taken.epoch, taken.lost)
             for refusal in taken.refusals:
                 self._refused(refusal)
         for refusal in collected.refusals:
@@ -250,6 +250,11 @@ class Ingest:
         self._note_unknown(collected.unknown)
         fleet.stored(collected.rows)
         self._parts.changes.publish("robots", {taken.robot for taken in accepted})
+
+    def _lost(self, robot: str, epoch: str, count: int) -> None:
+        self._parts.telemetry.samples_lost.inc(count)
+        self._parts.fleet.declared_lost(robot, count)
+        log.warning("samples declared lost", robot=robot, epoch=epoch, count=count)
 
     def _refused(self, refusal: Refusal) -> None:
         self._parts.telemetry.samples_rejected.labels(refusal.reason).inc()
@@ -268,9 +273,9 @@ class Ingest:
 
     def _answer(self, accepted: Sequence[Accepted]) -> None:
         """Now that it is stored, robots may be told."""
-        receipts, fleet = self._parts.receipts, self._parts.fleet
+        receipts, robots = self._parts.receipts, [taken.robot for taken in accepted]
+        self._parts.fleet.all_holding(robots, [taken.missing for taken in accepted], self._now)
         for taken in accepted:
-            fleet.holding(taken.robot, taken.missing, self._now)
             count = taken.fresh + taken.duplicates + len(taken.refusals)
             if count:
                 receipts.stored(taken.robot, taken.epoch, taken.stored_until, count)
