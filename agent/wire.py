@@ -11,6 +11,7 @@ declared lost.
 """
 
 import re
+import sys
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -219,7 +220,7 @@ def _parse_topic(topic: str) -> Topic | CollectorTopic | Refused:
             return CollectorTopic(fleet)
         case ["vitals", version, fleet, robot, channel] if version == VERSION and channel in _TYPES:
             if is_fleet(fleet) and is_robot(robot):
-                return _kept(topic, Topic(fleet, robot, _CHANNELS[channel]))
+                return _kept(topic, Topic(fleet, sys.intern(robot), _CHANNELS[channel]))
     return Refused("topic", f"no topic of this contract: {topic[:MAX_STRING]!r}")
 
 
