@@ -49,10 +49,10 @@ class Witness:
         return [Look(*look) for look in json.loads(said)]
 
 
-def grown(looks: list[Look], since: int) -> int:
-    """By how many bytes the process was larger at the end than after `since` messages."""
-    before = next(look.resident for look in looks if look.messages >= since)
-    return looks[-1].resident - before
+def fifths(looks: list[Look]) -> list[int]:
+    """The bytes that it held after each fifth of the way."""
+    last = looks[-1].messages
+    return [next(look.resident for look in looks if 5 * look.messages >= n * last) for n in range(1, 6)]
 
 
 def told(data: bytes) -> bytes:
