@@ -10,8 +10,8 @@ A `Samples` message holds consecutive samples of one epoch: its first has the nu
 declared lost.
 """
 
-import contextlib
 import re
+import sys
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -33,6 +33,8 @@ _FLEET = re.compile(r"[a-z0-9-]{1,32}")
 _ROBOT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _names: set[str] = set()  # that were found to be names of metrics: a fleet says few, over and over
 _NAMES_KEPT = 10_000
+_topics: dict[str, "Topic"] = {}  # that were taken apart before: of each robot the same come over and over
+_TOPICS_KEPT = 500_000
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_STRING)]
 Identity = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_STRING)]
@@ -208,13 +210,25 @@ def subscription(fleet: str, channel: Channel) -> str:
 
 def parse_topic(topic: str) -> Topic | CollectorTopic | Refused:
     """Takes a topic apart."""
+    known = _topics.get(topic)
+    return known if known is not None else _parse_topic(topic)
+
+
+def _parse_topic(topic: str) -> Topic | CollectorTopic | Refused:
     match topic.split("/"):
         case ["vitals", version, fleet, "collector", "status"] if version == VERSION and is_fleet(fleet):
             return CollectorTopic(fleet)
         case ["vitals", version, fleet, robot, channel] if version == VERSION and channel in _TYPES:
             if is_fleet(fleet) and is_robot(robot):
-                return Topic(fleet, robot, _CHANNELS[channel])
+                return _kept(topic, Topic(fleet, sys.intern(robot), _CHANNELS[channel]))
     return Refused("topic", f"no topic of this contract: {topic[:MAX_STRING]!r}")
+
+
+def _kept(topic: str, parsed: Topic) -> Topic:
+    if len(_topics) >= _TOPICS_KEPT:
+        _topics.clear()
+    _topics[topic] = parsed
+    return parsed
 
 
 def encode(message: Message) -> bytes:
@@ -251,9 +265,15 @@ def decode(
 def _message(
     channel: Channel, plain: bytes, known: "msgspec.json.Decoder[Samples] | None"
 ) -> RobotMessage | Refused:
-    if known is not None and channel == "samples":
-        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return known.decode(plain)
+    if known is None or channel != "samples":
+        return _general(channel, plain)
+    try:
+        return known.decode(plain)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _general(channel, plain)
+
+
+def _general(channel: Channel, plain: bytes) -> RobotMessage | Refused:
     message = _parse(_DECODERS[channel], plain)
     return (_broken_metrics(message) or message) if isinstance(message, Samples) else message
 

@@ -17,7 +17,9 @@ seem behind by that long; one further behind shows another zone's time, which is
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from agent.wire import End, Sample, Samples, Sent
 
@@ -26,7 +28,7 @@ LAG_MS: Final = 60_000  # how long a message is under way, where nothing shows t
 QUEUE_MS: Final = 1_800_000  # how long it may wait in a broker
 
 
-class EventTime(NamedTuple):
+class EventTime(msgspec.Struct, frozen=True, gc=False):
     """When a sample was taken (ms UTC), and whether that is not what the robot said."""
 
     t: int

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import filterfalse
 from typing import Final, TypeVar
 
 import msgspec
@@ -34,6 +35,7 @@ LOOK_ROUND_MS: Final = 3_000
 RETRY_S: Final = 1.0
 MAX_UNKNOWN: Final = 1_000
 DEAF_MS: Final = 2_000
+WARM: Final = 64  # messages whose numbers the processor's cache still holds after the last is decoded
 REORDERED: Final = 50  # so many samples may overtake the hello that was sent before them
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -79,10 +81,10 @@ class Ingest:
     def process(self, incoming: Sequence[Incoming], now: int) -> list[Receipt]:
         """One round: everything that arrived is committed and evaluated when it returns."""
         self._now = max(now, self._now + 1)
-        with self._spent_on("decode"):
-            decoded = [self._decoded(event) for event in incoming]
+        accepted: list[Accepted] = []
+        for begin in range(0, len(incoming), WARM):
+            accepted += self._taken_in(incoming[begin : begin + WARM])
         with self._spent_on("intake"):
-            accepted = [taken for event in decoded if (taken := self._guarded(event)) is not None]
             collected = self._parts.intake.collect(self._now)
             self._claim(accepted)
         with self._spent_on("store"):
@@ -95,6 +97,13 @@ class Ingest:
             self._answer(accepted)
             self._look_round()
             return list(self._parts.receipts.due(self._now))
+
+    def _taken_in(self, incoming: Sequence[Incoming]) -> list[Accepted]:
+        """A few messages at a time: to fetch a whole round's numbers from memory again costs a third more."""
+        with self._spent_on("decode"):
+            decoded = [self._decoded(event) for event in incoming]
+        with self._spent_on("intake"):
+            return [taken for event in decoded if (taken := self._guarded(event)) is not None]
 
     def close(self, now: int) -> None:
         """The end of listening; everything that arrived was processed. What is due by now is evaluated."""
@@ -172,20 +181,18 @@ class Ingest:
     def _claim(self, accepted: Iterable[Accepted]) -> None:
         """Robots nobody registered come into the roster as unclaimed, before their samples are stored."""
         evaluator = self._parts.evaluator
-        unknown = {taken.robot for taken in accepted if taken.robot not in evaluator.roster}
+        robots = {taken.robot for taken in accepted}
+        unknown = set(filterfalse(evaluator.roster.__contains__, robots))
         if unknown:
             self._persist("roster", lambda: self._parts.relational.claim_unknown(sorted(unknown)))
             evaluator.enrol(self._persist("roster", self._parts.relational.roster))
             self._parts.changes.publish("robots", unknown)
 
     def _commit(self, accepted: Sequence[Accepted], collected: Collected) -> None:
-        intake = self._parts.intake
-        touched = {(taken.robot, taken.epoch) for taken in accepted if taken.fresh or taken.losses}
-        if not touched:
+        if not collected.watermarks:
             return
         losses = [*(loss for taken in accepted for loss in taken.losses), *collected.losses]
-        watermarks = {key: intake.watermark(*key) for key in touched}
-        commit = Commit(self._now, collected.rows, losses, watermarks)
+        commit = Commit(self._now, collected.rows, losses, collected.watermarks)
         begun = time.monotonic()
         with self._parts.telemetry.commit_seconds.time():
             self._persist("store", lambda: self._parts.store.append(commit))
@@ -237,12 +244,10 @@ class Ingest:
             telemetry.messages_received.labels(channel).inc(count)
         self._received.clear()
         telemetry.samples_stored.inc(len(collected.rows))
-        telemetry.samples_duplicate.inc(sum(taken.duplicates for taken in accepted))
+        telemetry.samples_duplicate.inc(sum([taken.duplicates for taken in accepted]))
         for taken in accepted:
-            if taken.lost:
-                telemetry.samples_lost.inc(taken.lost)
-                fleet.declared_lost(taken.robot, taken.lost)
-                log.warning("samples declared lost", robot=taken.robot, epoch=taken.epoch, count=taken.lost)
+            if taken.losses:
+                self._lost(taken.robot, taken.epoch, taken.lost)
             for refusal in taken.refusals:
                 self._refused(refusal)
         for refusal in collected.refusals:
@@ -251,6 +256,11 @@ class Ingest:
         self._note_unknown(collected.unknown)
         fleet.stored(collected.rows)
         self._parts.changes.publish("robots", {taken.robot for taken in accepted})
+
+    def _lost(self, robot: str, epoch: str, count: int) -> None:
+        self._parts.telemetry.samples_lost.inc(count)
+        self._parts.fleet.declared_lost(robot, count)
+        log.warning("samples declared lost", robot=robot, epoch=epoch, count=count)
 
     def _refused(self, refusal: Refusal) -> None:
         self._parts.telemetry.samples_rejected.labels(refusal.reason).inc()
@@ -269,9 +279,9 @@ class Ingest:
 
     def _answer(self, accepted: Sequence[Accepted]) -> None:
         """Now that it is stored, robots may be told."""
-        receipts, fleet = self._parts.receipts, self._parts.fleet
+        receipts, robots = self._parts.receipts, [taken.robot for taken in accepted]
+        self._parts.fleet.all_holding(robots, [taken.missing for taken in accepted], self._now)
         for taken in accepted:
-            fleet.holding(taken.robot, taken.missing, self._now)
             count = taken.fresh + taken.duplicates + len(taken.refusals)
             if count:
                 receipts.stored(taken.robot, taken.epoch, taken.stored_until, count)

@@ -73,6 +73,7 @@ class Collected:
     rows: Rows
     refusals: Sequence[Refusal] = ()  # not among the rows; settled
     losses: Sequence[Loss] = ()  # what the refusals mean
+    watermarks: Mapping[tuple[str, str], Watermark] = field(default_factory=dict)  # those that have moved
     unknown: Mapping[str, int] = field(default_factory=dict)  # values of metrics that no catalogue knows
 
 
@@ -90,6 +91,7 @@ class Intake:
         self._heights = Heights(self.known.counters)
         self._epochs: dict[tuple[str, str], _Epoch] = {}
         self._epochs_of: dict[str, int] = {}
+        self._moved: dict[tuple[str, str], _Epoch] = {}  # since the last `collect`
         for (robot, epoch), watermark in (watermarks or {}).items():
             self._begin(robot, epoch, watermark)
         for sample in newest:
@@ -108,51 +110,61 @@ class Intake:
 
     def hello(self, robot: str, message: Hello, at: int) -> Accepted:
         """What a hello says of the samples that the agent no longer holds."""
-        known = self._epoch(robot, message.epoch)
+        key = robot, message.epoch
+        known = self._epoch(key)
         if known is None:
             return _too_many_epochs(robot, message.epoch, message.first)
         losses = _step_over(known, robot, message.epoch, message.first, at)
+        if losses:
+            self._moved[key] = known
         known.next = max(known.next, message.next)
         return Accepted(robot, message.epoch, known.until, known.missing, losses=losses)
 
     def samples(self, robot: str, message: Samples, received_at: int) -> Accepted:
         """Settles what a message of samples brings. `received_at` is when it arrived."""
-        name = message.epoch
-        epoch = self._epoch(robot, name)
+        key = robot, message.epoch
+        epoch = self._epoch(key)
         if epoch is None:
-            return _too_many_epochs(robot, name, message.seq)
-        losses = _step_over(epoch, robot, name, message.first, received_at)
-        refusals: list[Refusal] = []
-        fresh = 0
+            return _too_many_epochs(robot, message.epoch, message.seq)
+        losses = _step_over(epoch, robot, message.epoch, message.first, received_at)
+        new, too_far = epoch.claim(message.seq, len(message.samples))
+        if new:
+            self._lay_out(robot, message, epoch.place, new, received_at)
+        if new or losses:
+            self._moved[key] = epoch
+        refusals = tuple([_too_far_ahead(key, epoch, seq) for seq in too_far])
+        duplicates = len(message.samples) - len(new) - len(refusals)
+        return Accepted(
+            robot, message.epoch, epoch.until, epoch.missing, len(new), duplicates, refusals, losses
+        )
+
+    def _lay_out(
+        self, robot: str, message: Samples, place: int, new: Sequence[int], received_at: int
+    ) -> None:
+        """Puts the new ones of a message's samples into the tray."""
         times = event_times(message, received_at)
-        for seq, (sample, time) in enumerate(zip(message.samples, times, strict=True), message.seq):
-            if seq in epoch:
-                continue
-            if epoch.is_too_far(seq):
-                detail = f"{len(epoch.above)} samples above the gap at {epoch.until + 1}"
-                refusals.append(Refusal(robot, name, seq, "too_far_ahead", detail))
-                continue
-            epoch.settle(seq)
-            fresh += 1
-            self._tray.add(robot, name, epoch.place, seq, sample, time, received_at)
-        duplicates = len(message.samples) - fresh - len(refusals)
-        return Accepted(robot, name, epoch.until, epoch.missing, fresh, duplicates, tuple(refusals), losses)
+        for seq in new:
+            at = seq - message.seq
+            self._tray.add(robot, message.epoch, place, seq, message.samples[at], times[at], received_at)
 
     def collect(self, at: int) -> Collected:
         """The samples taken since the last time, in the order in which they came."""
         taken = self._tray.empty()
+        watermarks = {key: epoch.watermark for key, epoch in self._moved.items()}
+        self._moved.clear()
         found = self._heights.take(taken.places, taken.rows.seq, taken.counters)
         if not found:
-            return Collected(taken.rows, unknown=taken.unknown)
+            return Collected(taken.rows, watermarks=watermarks, unknown=taken.unknown)
         refusals = [_decreased(taken.rows, wrong) for wrong in found]
         losses = [Loss(r.robot, r.epoch, r.seq, r.seq, 1, "refused", at) for r in refusals]
-        return Collected(taken.without([wrong.row for wrong in found]), refusals, losses, taken.unknown)
+        rows = taken.without([wrong.row for wrong in found])
+        return Collected(rows, refusals, losses, watermarks, taken.unknown)
 
-    def _epoch(self, robot: str, epoch: str) -> "_Epoch | None":
+    def _epoch(self, key: tuple[str, str]) -> "_Epoch | None":
         """The epoch, a new one if need be; None: of this robot there are too many."""
-        known = self._epochs.get((robot, epoch))
-        if known is None and self._epochs_of.get(robot, 0) < MAX_EPOCHS:
-            known = self._begin(robot, epoch, Watermark())
+        known = self._epochs.get(key)
+        if known is None and self._epochs_of.get(key[0], 0) < MAX_EPOCHS:
+            known = self._begin(*key, Watermark())
         return known
 
     def _begin(self, robot: str, epoch: str, watermark: Watermark) -> "_Epoch":
@@ -188,10 +200,28 @@ class _Epoch:
         above = 0 if self._above is None else len(self._above)
         return max(0, self.next - 1 - self.until - above)
 
-    def is_too_far(self, seq: int) -> bool:
-        return self._above is not None and seq > self.until + 1 and len(self._above) >= MAX_ABOVE
+    def claim(self, seq: int, count: int) -> tuple[Sequence[int], Sequence[int]]:
+        """Settles `count` numbers from `seq` on; answers those that are new, and those too far ahead."""
+        if seq == self.until + 1 and self._above is None:  # nearly all messages
+            self.until += count
+            self.next = max(self.next, self.until + 1)
+            return range(seq, seq + count), ()
+        new: list[int] = []
+        too_far: list[int] = []
+        for number in range(seq, seq + count):
+            if self._is_too_far(number):
+                too_far.append(number)
+            elif number not in self:
+                self._settle(number)
+                new.append(number)
+        return new, too_far
 
-    def settle(self, seq: int) -> None:
+    def _is_too_far(self, seq: int) -> bool:
+        if self._above is None or len(self._above) < MAX_ABOVE:
+            return False
+        return seq > self.until + 1 and seq not in self._above
+
+    def _settle(self, seq: int) -> None:
         self.next = max(self.next, seq + 1)
         if seq != self.until + 1:
             self._above = self._above or set()
@@ -223,6 +253,11 @@ class _Epoch:
 def _too_many_epochs(robot: str, epoch: str, seq: int) -> Accepted:
     detail = f"epoch {epoch!r} is one more than the {MAX_EPOCHS} that a robot may have"
     return Accepted(robot, epoch, 0, 0, refusals=(Refusal(robot, epoch, seq, "too_many_epochs", detail),))
+
+
+def _too_far_ahead(key: tuple[str, str], epoch: _Epoch, seq: int) -> Refusal:
+    detail = f"{len(epoch.above)} samples above the gap at {epoch.until + 1}"
+    return Refusal(*key, seq, "too_far_ahead", detail)
 
 
 def _step_over(epoch: _Epoch, robot: str, name: str, first: int, at: int) -> tuple[Loss, ...]:

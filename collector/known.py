@@ -47,9 +47,9 @@ class Known:
         return type(sample) is self._sample
 
     @staticmethod
-    def numbers(group: Any) -> Iterable[Any]:
-        """The numbers of `sample.c` or `sample.g`, in the order of `counters` or `gauges`."""
-        return chain.from_iterable(map(astuple, astuple(group)))
+    def numbers(sample: Any) -> Iterable[float]:
+        """The numbers of a sample that was decoded here, in the order of `counters`, then of `gauges`."""
+        return chain.from_iterable(map(astuple, chain(astuple(sample.c), astuple(sample.g))))
 
 
 def _by_subsystem(names: Iterable[str]) -> dict[str, list[str]]:

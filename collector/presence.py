@@ -15,7 +15,7 @@ moment at which it changes may show its newest values beside the time of those b
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -185,7 +185,7 @@ class Fleet:
         """Samples are in the store; the newest of each robot is what is shown."""
         if not len(rows):
             return
-        places = np.array([self._row(robot) for robot in rows.robot], dtype=np.intp)
+        places = self._places(rows.robot)
         np.maximum.at(self._columns.seen_at, places, rows.received_at)
         same = self._same_epoch(places, rows)
         going_on = np.flatnonzero(same & (rows.seq > self._columns.seq[places]))
@@ -195,9 +195,14 @@ class Fleet:
 
     def holding(self, robot: str, count: int, at: int) -> None:
         """So many samples are on the robot, and not in the store."""
-        row, columns = self._row(robot), self._columns
-        if columns.held[row] != count:
-            columns.held[row], columns.held_at[row] = count, at
+        self.all_holding([robot], [count], at)
+
+    def all_holding(self, robots: Sequence[str], counts: Sequence[int], at: int) -> None:
+        """So many samples are on each of the robots; of one that is there twice the last number counts."""
+        places, columns = self._places(robots), self._columns
+        changed = columns.held[places] != counts
+        columns.held_at[places[changed]] = at
+        columns.held[places] = counts
 
     def declared_lost(self, robot: str, count: int) -> None:
         """Samples of the robot will never come: the agent gave them up."""
@@ -219,6 +224,13 @@ class Fleet:
             self._rows[robot] = row
         return row
 
+    def _places(self, robots: Sequence[str]) -> NDArray[np.intp]:
+        """The rows of many robots."""
+        rows = [self._rows.get(robot, _UNKNOWN) for robot in robots]
+        if _UNKNOWN in rows:
+            rows = [self._row(robot) for robot in robots]
+        return np.array(rows, dtype=np.intp)
+
     def _said_of(self, message: wire.Hello) -> "_About":
         """What the hello says, in one record for all robots that say the same."""
         key = (message.agent, message.tz, frozenset(message.labels.items()))
@@ -234,13 +246,13 @@ class Fleet:
 
     def _same_epoch(self, places: NDArray[np.intp], rows: Rows) -> NDArray[np.bool_]:
         """Which samples are of the epoch that is shown; where none is, the first one's will be."""
-        epochs = self._epochs
-        listed = places.tolist()
-        for place, epoch in zip(listed, rows.epoch, strict=True):
-            if epochs[place] is None:
-                epochs[place] = epoch
-        same = [epochs[place] == epoch for place, epoch in zip(listed, rows.epoch, strict=True)]
-        return np.array(same, dtype=np.bool_)
+        epochs, listed = self._epochs, places.tolist()
+        same = np.array([epochs[place] == epoch for place, epoch in zip(listed, rows.epoch, strict=True)])
+        for at in np.flatnonzero(~same).tolist():
+            if epochs[listed[at]] is None:
+                epochs[listed[at]] = rows.epoch[at]
+            same[at] = epochs[listed[at]] == rows.epoch[at]
+        return same
 
     def _show(self, rows: Rows, places: NDArray[np.intp], chosen: NDArray[np.intp]) -> None:
         """Of the chosen samples, in this order, the last of each robot is shown."""

@@ -1,15 +1,17 @@
 """Samples on their way from messages into columns.
 
-Each sample's numbers go, in the catalogue's order, to the end of one long list; only when the tray is
-emptied does NumPy cut the list into rows and turn them into columns. That is what makes the way of a sample
-cheap: hardly anything is done metric by metric in Python.
+Each sample becomes a record of 8-byte numbers: the fixed ones, then the catalogue's counters and gauges in
+its order. Records lie one after another in a buffer, which NumPy reads as a table and turns into columns once
+the tray is emptied. That is what makes the way of a sample cheap: nothing is done metric by metric in Python,
+and the objects that the decoder made for its numbers are gone before the next sample comes.
 """
 
+import struct
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,7 @@ from collector.known import Known
 from collector.stores import MISSING, Rows
 from collector.stores.rows import Integers
 
+_FIXED: Final = 8  # numbers of every record: place, seq, t, robot_t, received_at, up, synced, corrected
 _Number = TypeVar("_Number", int, float)
 
 
@@ -46,12 +49,14 @@ class Tray:
         self._known = known
         self._missing_counters = dict.fromkeys(known.counters, MISSING)
         self._missing_gauges = dict.fromkeys(known.gauges, np.nan)
+        self._record = struct.Struct(f"{_FIXED + len(known.counters)}q{len(known.gauges)}d")
         self._clear()
 
     def _clear(self) -> None:
-        self._samples: list[tuple[str, str, str, int, int, int, int, int, int, bool, bool]] = []
-        self._counters: list[int] = []
-        self._gauges: list[float] = []
+        self._robots: list[str] = []
+        self._epochs: list[str] = []
+        self._boots: list[str] = []
+        self._records = bytearray()
         self._unknown: Counter[str] = Counter()
 
     def add(
@@ -59,43 +64,51 @@ class Tray:
     ) -> None:
         """Takes a sample."""
         known = self._known
-        if known.holds(sample):
-            self._counters.extend(known.numbers(sample.c))
-            self._gauges.extend(known.numbers(sample.g))
-        else:
-            self._counters.extend(self._read(sample.c, self._missing_counters))
-            self._gauges.extend(self._read(sample.g, self._missing_gauges))
+        numbers = known.numbers(sample) if known.holds(sample) else self._read(sample)
         fixed = (place, seq, time.t, sample.t, received_at, sample.up, sample.synced, time.corrected)
-        self._samples.append((robot, epoch, sample.boot, *fixed))
+        self._records += self._record.pack(*fixed, *numbers)
+        self._robots.append(robot)
+        self._epochs.append(epoch)
+        self._boots.append(sample.boot)
 
     def empty(self) -> Taken:
         """Everything taken, in order; nothing is left."""
-        samples, unknown = self._samples, self._unknown
-        counters = _columns(self._counters, self._known.counters, len(samples), np.int64)
-        gauges = _columns(self._gauges, self._known.gauges, len(samples), np.float64)
-        self._clear()
-        if not samples:
-            return Taken(Rows(), np.empty(0, dtype=np.intp), counters, unknown)
-        robot, epoch, boot, place, seq, t, robot_t, received_at, up, synced, corrected = zip(
-            *samples, strict=True
-        )
+        columns, gauges = self._columns()
+        place, seq, t, robot_t, received_at, up, synced, corrected = columns[:_FIXED]
+        counters = columns[_FIXED:]
         rows = Rows(
-            robot=robot,
-            epoch=epoch,
-            boot=boot,
-            seq=np.array(seq, dtype=np.int64),
-            t=np.array(t, dtype=np.int64),
-            robot_t=np.array(robot_t, dtype=np.int64),
-            received_at=np.array(received_at, dtype=np.int64),
-            up=np.array(up, dtype=np.int64),
-            synced=np.array(synced, dtype=np.bool_),
-            corrected=np.array(corrected, dtype=np.bool_),
+            robot=self._robots,
+            epoch=self._epochs,
+            boot=self._boots,
+            seq=seq,
+            t=t,
+            robot_t=robot_t,
+            received_at=received_at,
+            up=up,
+            synced=synced.astype(np.bool_),
+            corrected=corrected.astype(np.bool_),
             counters=dict(zip(self._known.counters, counters, strict=True)),
             gauges=dict(zip(self._known.gauges, gauges, strict=True)),
         )
-        return Taken(rows, np.array(place, dtype=np.intp), counters, unknown)
+        taken = Taken(rows, place.astype(np.intp), counters, self._unknown)
+        self._clear()
+        return taken
 
-    def _read(
+    def _columns(self) -> tuple[Integers, NDArray[np.float64]]:
+        """[number, sample], each number's values beside one another; the gauges apart."""
+        width = self._record.size // 8
+        table = np.frombuffer(self._records, dtype=np.int64).reshape(len(self._robots), width)
+        columns = np.ascontiguousarray(table.T)
+        gauges = width - len(self._known.gauges)
+        return columns[:gauges], columns[gauges:].view(np.float64)
+
+    def _read(self, sample: Sample) -> Iterable[float]:
+        """The numbers of a sample that `Known` did not decode."""
+        return chain(
+            self._in_order(sample.c, self._missing_counters), self._in_order(sample.g, self._missing_gauges)
+        )
+
+    def _in_order(
         self, values: Mapping[str, Mapping[str, _Number]], missing: Mapping[str, _Number]
     ) -> Iterable[_Number]:
         """Values by full name, in the order of the catalogue; what it does not know is counted."""
@@ -113,14 +126,3 @@ def _named(values: Mapping[str, Mapping[str, _Number]]) -> Iterable[tuple[str, _
         [(f"{subsystem}.{short}", value) for short, value in metrics.items()]
         for subsystem, metrics in values.items()
     )
-
-
-_Kind = TypeVar("_Kind", np.int64, np.float64)
-
-
-def _columns(
-    numbers: Sequence[float], names: Sequence[str], samples: int, kind: type[_Kind]
-) -> NDArray[_Kind]:
-    """[metric, sample], each metric's values beside one another."""
-    table = np.array(numbers, dtype=kind).reshape(samples, len(names))
-    return np.ascontiguousarray(table.T)

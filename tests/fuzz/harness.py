@@ -60,7 +60,7 @@ class Harness:
         """Ends a round."""
         collected, plainly = self._intake.collect(self._at), self._plain.collect(self._at)
         _check(collected, self._at)
-        assert collected.refusals == plainly.refusals
+        assert (collected.refusals, collected.watermarks) == (plainly.refusals, plainly.watermarks)
         assert list(collected.rows.samples()) == list(plainly.rows.samples())
         self._fleet.stored(collected.rows)
         self.stored += len(collected.rows)

@@ -235,6 +235,17 @@ def test_topics_are_read_as_written() -> None:
     assert wire.is_fleet("f" * 32)
 
 
+def test_more_topics_than_are_kept_are_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was taken apart before is kept, within a bound; what is refused is not."""
+    monkeypatch.setattr(wire, "_TOPICS_KEPT", 3)
+    monkeypatch.setattr(wire, "_topics", {})
+    topics = [wire.Topic("demo", f"r{number}", "samples") for number in range(8)]
+    for topic in topics * 2:
+        assert wire.parse_topic(str(topic)) == topic
+        assert isinstance(wire.parse_topic(f"{topic}/more"), Refused)
+        assert len(wire._topics) <= 3
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),

@@ -1,6 +1,6 @@
 """Records as NumPy columns, the way DuckDB takes many rows at once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,43 +39,46 @@ def sample_columns(rows: Rows, committed_at: int) -> Columns:
 def loss_columns(losses: Sequence[Loss]) -> Columns:
     """Losses, one a row."""
     return {
-        "robot": _texts(loss.robot for loss in losses),
-        "epoch": _texts(loss.epoch for loss in losses),
-        "first": _integers(loss.first for loss in losses),
-        "last": _integers(loss.last for loss in losses),
-        "count": _integers(loss.count for loss in losses),
-        "reason": _texts(loss.reason for loss in losses),
-        "declared_at": _integers(loss.at for loss in losses),
+        "robot": _texts([loss.robot for loss in losses]),
+        "epoch": _texts([loss.epoch for loss in losses]),
+        "first": _integers([loss.first for loss in losses]),
+        "last": _integers([loss.last for loss in losses]),
+        "count": _integers([loss.count for loss in losses]),
+        "reason": _texts([loss.reason for loss in losses]),
+        "declared_at": _integers([loss.at for loss in losses]),
     }
 
 
 def watermark_columns(commit: Commit) -> Columns:
     """The watermarks after a commit, with the newest sample of each epoch in it (0: none)."""
     newest = _newest(commit.rows)
-    marks = commit.watermarks
+    keys, marks = list(commit.watermarks), list(commit.watermarks.values())
     return {
-        "robot": _texts(robot for robot, _ in marks),
-        "epoch": _texts(epoch for _, epoch in marks),
-        "until": _integers(mark.until for mark in marks.values()),
-        "above": _texts(format_numbers(mark.above) if mark.above else "" for mark in marks.values()),
-        "newest": _integers(newest.get(key, 0) for key in marks),
+        "robot": _texts([robot for robot, _ in keys]),
+        "epoch": _texts([epoch for _, epoch in keys]),
+        "until": _integers([mark.until for mark in marks]),
+        "above": _texts([format_numbers(mark.above) if mark.above else "" for mark in marks]),
+        "newest": _integers([newest.get(key, 0) for key in keys]),
         "newest_at": _repeated(commit.at, len(marks)),
     }
 
 
 def _newest(rows: Rows) -> dict[tuple[str, str], int]:
-    """The highest number of each epoch: of pairs in rising order, a dictionary keeps the last."""
-    order = np.argsort(rows.seq, kind="stable").tolist()
-    numbers = rows.seq.tolist()
-    return {(rows.robot[at], rows.epoch[at]): numbers[at] for at in order}
+    """The highest number of each epoch."""
+    keys = list(zip(rows.robot, rows.epoch, strict=True))
+    newest = dict(zip(keys, rows.seq.tolist(), strict=True))
+    if len(newest) < len(keys):  # of pairs in rising order, a dictionary keeps the highest
+        order = np.argsort(rows.seq, kind="stable").tolist()
+        newest = {keys[at]: int(rows.seq[at]) for at in order}
+    return newest
 
 
-def _texts(values: Iterable[str]) -> NDArray[Any]:
-    return np.array(list(values), dtype=object)
+def _texts(values: Sequence[str]) -> NDArray[Any]:
+    return np.array(values, dtype=object)
 
 
-def _integers(values: Iterable[int]) -> NDArray[Any]:
-    return np.array(list(values), dtype=np.int64)
+def _integers(values: Sequence[int]) -> NDArray[Any]:
+    return np.array(values, dtype=np.int64)
 
 
 def _repeated(value: int, count: int) -> NDArray[Any]:

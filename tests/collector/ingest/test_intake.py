@@ -105,6 +105,20 @@ def test_old_hello_changes_nothing() -> None:
     assert intake.stored_until("r1", "e1") == 30
 
 
+def test_watermarks_that_moved_come_with_the_samples() -> None:
+    """Those of a round, each once; a duplicate or a hello that declares nothing moves none."""
+    intake = Intake(CATALOGUE, {("r9", "e1"): Watermark(9)})
+    for text in (message(1, 2), message(4), message(1, epoch="e2")):
+        intake.samples("r1", text, arrival(text))
+    moved = {("r1", "e1"): Watermark(2, frozenset({4})), ("r1", "e2"): Watermark(1)}
+    assert intake.collect(NOW).watermarks == moved
+    intake.samples("r1", message(1), arrival(message(1)))
+    intake.hello("r9", hello(first=3, next=10), NOW)
+    assert intake.collect(NOW).watermarks == {}
+    intake.hello("r9", hello(first=12, next=12), NOW)
+    assert intake.collect(NOW).watermarks == {("r9", "e1"): Watermark(11)}
+
+
 def test_restart_knows_what_is_stored() -> None:
     """Watermarks of the store make known samples duplicates."""
     intake = Intake(CATALOGUE, {("r1", "e1"): Watermark(4, frozenset({6}))}, [sample(6)])

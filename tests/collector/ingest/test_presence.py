@@ -126,3 +126,18 @@ def test_counts() -> None:
     fleet.hello("a", hello(), NOW)
     fleet.status("b", Status(online=False, session=9, at=NOW), NOW)
     assert fleet.counts(["a", "b", "c"], NOW) == {"online": 1, "late": 0, "lost": 1, "never": 1}
+
+
+def test_what_robots_hold_and_since_when() -> None:
+    """The time is that of the last change, robot by robot; one never heard is taken in."""
+    fleet = Fleet()
+    fleet.all_holding(["r1", "r2"], [5, 0], NOW)
+    fleet.all_holding(["r2", "r1", "r3"], [7, 5, 1], NOW + MINUTE)
+    states = [fleet.state(robot) for robot in ("r1", "r2", "r3")]
+    assert [(state.held, state.held_at) for state in states] == [
+        (5, NOW),
+        (7, NOW + MINUTE),
+        (1, NOW + MINUTE),
+    ]
+    fleet.all_holding(["r1", "r1"], [9, 0], NOW + 2 * MINUTE)
+    assert fleet.state("r1").held == 0
