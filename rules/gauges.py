@@ -1,6 +1,6 @@
 """Gauges in sliding windows: the least, the greatest, or the mean of each step's newest value."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -48,21 +48,18 @@ class GaugeRing:
         """[robot]: of the window that ends there; NaN where no value is in it."""
         begin = (at - self.over_ms) // self.step_ms
         slots = np.arange(begin + 1, -(-at // self.step_ms) + 1) % self._slots
-        values = self._values[slots]
+        rows = (self._values[slot] for slot in slots.tolist())  # one by one: a copy of all of them costs more
         if self.reduce == "mean":
-            return _mean(values)
+            return _mean(rows, self._values.shape[1])
         extreme = np.fmin if self.reduce == "min" else np.fmax
-        found: Floats = extreme.reduce(values, axis=0)
+        found = np.full(self._values.shape[1], np.nan)
+        for row in rows:
+            extreme(found, row, out=found)
         return found
 
     def range(self) -> tuple[Floats, Floats]:
         """[robot]: no window that ends at the newest step or before it has less, or more."""
         return np.fmin.reduce(self._values, axis=0), np.fmax.reduce(self._values, axis=0)
-
-    def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
-        """What it remembers, by name."""
-        yield "values", self._values
-        yield "at", self._at
 
     def _move(self, newest: int) -> int:
         if self._newest is None:
@@ -87,10 +84,10 @@ class GaugeRing:
         self._at[slots[newer], rows[newer]] = t[newer]
 
 
-def _mean(values: Sequence[Floats] | Floats) -> Floats:
+def _mean(rows: Iterable[Floats], robots: int) -> Floats:
     """Added oldest first, so that it is the same to the bit however often it is reckoned."""
-    total, count = np.zeros_like(values[0]), np.zeros_like(values[0])
-    for row in values:
+    total, count = np.zeros(robots), np.zeros(robots)
+    for row in rows:
         known = ~np.isnan(row)
         total += np.where(known, row, 0)
         count += known

@@ -13,7 +13,19 @@ from rules.entities import Entities, Scope
 from rules.evaluation import Entity, Evaluation, Event, Evidence, Reading, Signal, SignalKey
 from rules.exhibit import exhibits
 from rules.intervals import Calendar
-from rules.lifecycle import ACTIVE, AT_REST, CODE, KEEP, LASTING, OUTSIDE, STATES, Codes, State
+from rules.lifecycle import (
+    ACTIVE,
+    AT_REST,
+    BEGINS,
+    CODE,
+    KEEP,
+    LASTING,
+    OUTSIDE,
+    STATES,
+    UNKNOWN_SAID,
+    Codes,
+    State,
+)
 from rules.look import Look
 from rules.roster import Roster
 from rules.rule import ENTITIES, EntityKind, Group, Rule
@@ -37,6 +49,11 @@ class RuleState:
         self.state: Codes = np.full(len(entities.ids), _RESTING, dtype=np.int8)
         self.since: Times = np.zeros(len(entities.ids), dtype=np.int64)
 
+    @property
+    def busy(self) -> Rows:
+        """The entities whose signals are not inactive: mostly few."""
+        return np.flatnonzero(self.state != _RESTING)
+
     def enrol(self, entities: Entities, roster: Roster) -> list[tuple[SignalKey, Signal]]:
         """Takes entities that changed; answers the signals of those that are gone."""
         signals = dict(self.signals())
@@ -46,7 +63,7 @@ class RuleState:
 
     def signals(self) -> Iterator[tuple[SignalKey, Signal]]:
         """Every signal but the inactive ones."""
-        for row in np.flatnonzero(self.state != _RESTING).tolist():
+        for row in self.busy.tolist():
             key = (self.rule.name, self.rule.entity, self.entities.ids[row])
             yield key, Signal(STATES[self.state[row]], int(self.since[row]))
 
@@ -72,6 +89,11 @@ class _Said:
     looks: tuple[
         tuple[Look, Rows], ...
     ]  # one for all ticks, or one a tick; and the place of each row in it, or -1
+
+    def signals(self, entities: Rows) -> Rows:
+        """The signals of those entities that are among `rows`; both are in order."""
+        places = _places(self.rows, entities)
+        return places[places >= 0]
 
     def evidence(self, tick: int, signals: Rows) -> list[tuple[Evidence, ...]]:
         """What the condition consists of, by signal; first what speaks for it most plainly."""
@@ -203,7 +225,7 @@ class GroupState:
             return nothing, nothing
         truth = look.truth(held.rule.when)
         said = lasting = held.meaning[truth]
-        if held.rule.clear_when is not None and (many or LASTING[held.state[members]].any()):
+        if held.rule.clear_when is not None and (many or LASTING[held.state[held.busy]].any()):
             goes_on = np.maximum(truth, 2 - look.truth(held.rule.clear_when))
             lasting = held.meaning[goes_on]
         judged = self._judged(held.rule, scope, chosen, block)
@@ -246,8 +268,9 @@ class GroupState:
 
     def _readings(self, said: Sequence[_Said], tick: int, at: int) -> Iterator[Reading]:
         for one in said:
-            signals = np.flatnonzero(ACTIVE[one.held.state[one.rows]])
-            yield from _readings_of(one, tick, at, signals)
+            busy = one.held.busy
+            active = busy[ACTIVE[one.held.state[busy]]]
+            yield from _readings_of(one, tick, at, one.signals(active))
 
     def _remember(self, said: Sequence[_Said], tick: int) -> None:
         at = self.evaluated_at or 0
@@ -297,12 +320,13 @@ def _readings_of(one: _Said, tick: int, at: int, signals: Rows) -> Iterator[Read
 
 def _with_outsiders(held: RuleState, members: Rows, said: Codes, lasting: Codes, look: Look) -> _Said:
     """Adds the signals of entities that the rule is no longer about."""
-    outside = ~AT_REST[held.state]
-    outside[held.scope.members] = False
+    busy = held.busy
+    outside = busy[~AT_REST[held.state[busy]]]
+    outside = outside[_places(held.scope.members, outside) < 0]
     place = np.arange(len(members))
-    if not outside.any():
+    if not outside.size:
         return _Said(held, members, said, lasting, ((look, place),))
-    rows = np.concatenate([members, np.flatnonzero(outside)])
+    rows = np.concatenate([members, outside])
     more = np.full((len(said), len(rows) - len(members)), OUTSIDE, dtype=np.int8)
     order = np.argsort(rows, kind="stable")
     said, lasting = (np.concatenate([part, more], axis=1)[:, order] for part in (said, lasting))
@@ -310,20 +334,30 @@ def _with_outsiders(held: RuleState, members: Rows, said: Codes, lasting: Codes,
     return _Said(held, rows[order], said, lasting, ((look, place),))
 
 
+def _places(rows: Rows, wanted: Rows) -> Rows:
+    """Where each stands among rows in order; -1 where it does not."""
+    if not len(rows):
+        return np.full(len(wanted), -1)
+    places = np.minimum(np.searchsorted(rows, wanted), len(rows) - 1)
+    return np.where(rows[places] == wanted, places, -1)
+
+
 _Changes = list[tuple[_Said, lifecycle.Change]]
 
 
 def _step(one: _Said, at: int) -> tuple[_Said, lifecycle.Change]:
-    """The signals of a rule at the one tick of a block."""
+    """The signals of a rule at the one tick of a block; one at rest is looked at only if it may wake."""
     held, rows = one.held, one.rows
-    state, since = held.state[rows], held.since[rows]
-    now = one.said[0]
-    if one.lasting is not one.said:
-        now = np.where(LASTING[state], one.lasting[0], now)
-    limits = (np.full(len(rows), limit) for limit in (held.rule.for_ms, held.rule.keep_firing_for_ms))
+    everyone = len(rows) == len(held.state)  # rows are in order
+    state = held.state if everyone else held.state[rows]
+    awake = np.flatnonzero((state != _RESTING) | (one.said[0] == BEGINS) | (one.said[0] == UNKNOWN_SAID))
+    state, since = state[awake], held.since[rows[awake]]
+    now = np.where(LASTING[state], one.lasting[0, awake], one.said[0, awake])
+    limits = (np.full(len(awake), limit) for limit in (held.rule.for_ms, held.rule.keep_firing_for_ms))
     change = lifecycle.step(state, since, now, at, *limits)
-    held.state[rows[change.signal]], held.since[rows[change.signal]] = change.after, change.since
-    return one, change
+    changed = awake[change.signal]
+    held.state[rows[changed]], held.since[rows[changed]] = change.after, change.since
+    return one, lifecycle.Change(changed, change.before, change.after, change.since)
 
 
 def _walk(said: Sequence[_Said], ticks: Times) -> Iterator[tuple[int, _Changes]]:

@@ -101,8 +101,9 @@ class History:
     def strips(self, until: int) -> Iterator[Strip]:
         """Moves on to that time, strip by strip; a strip may be looked at until the next one is asked for."""
         while self.until < until:
-            samples = self._arrived(until)
-            end, odd = self._cut(samples, until)
+            limit = min(until, self.until + min(self._length, self.longest_strip_ms(self.robots)))
+            samples = self._arrived(limit)
+            end, odd = self._cut(samples, limit)
             visible = samples.visible <= end
             if not visible.all():
                 self._waiting.insert(0, samples.where(~visible))
@@ -146,7 +147,7 @@ class History:
     def _cut(self, samples: Columns, until: int) -> tuple[int, bool]:
         """The end of the next strip, an evaluation's time; and whether anything odd becomes visible in it."""
         first = self._next_grid(self.until)
-        end = min(until, self.until + min(self._length, self.longest_strip_ms(self.robots)))
+        end = until
         if self.days is not None:
             end = min(end, self._midnight(first) - 1)
         odd = self._is_odd(samples)

@@ -81,6 +81,8 @@ LASTING: Final = np.array([state in (State.FIRING, State.RECOVERING) for state i
 _INPUT: Final = {input_: code for code, input_ in enumerate(Input)}
 KEEP: Final = _INPUT[Input.KEEP]
 OUTSIDE: Final = _INPUT[Input.OUTSIDE]
+BEGINS: Final = _INPUT[Input.TRUE]  # these two alone wake a signal that is inactive
+UNKNOWN_SAID: Final = _INPUT[Input.UNKNOWN]
 _TIMED: Final = np.array([state in (State.PENDING, State.RECOVERING) for state in STATES])
 _MISSING: Final[dict[MissingData, Input]] = {
     "keep_last_state": Input.KEEP,

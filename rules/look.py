@@ -40,9 +40,10 @@ class Look:
 
     def measured(self, leaf: Leaf) -> Measured:
         """What a leaf compares."""
-        if id(leaf) not in self._measured:
-            self._measured[id(leaf)] = self._measure(leaf)
-        return self._measured[id(leaf)]
+        key = id(leaf.measure) if isinstance(leaf, Compare) else id(leaf)  # `clear_when` shares its measure
+        if key not in self._measured:
+            self._measured[key] = self._measure(leaf)
+        return self._measured[key]
 
     @cached_property
     def view(self) -> View:

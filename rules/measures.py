@@ -4,7 +4,7 @@ A `View` is what a rule looks at: some robots, each for itself, or joined into s
 counters are the sums of what is known of their robots. Numbers are [tick, entity].
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,12 +26,17 @@ from rules.rule import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Measured:
-    """A number an entity, NaN where not known; and where the whole window is known (None: everywhere)."""
+    """A number an entity, NaN where not known; `cover` tells of whom the whole window is known."""
 
     numbers: Floats
-    covered: Flags | None = None
+    cover: Callable[[], Flags] | None = None
+
+    @cached_property
+    def covered(self) -> Flags | None:
+        """Of whom the whole window is known; None: of everyone."""
+        return None if self.cover is None else self.cover()
 
 
 @dataclass(frozen=True)
@@ -120,16 +125,27 @@ def increases(counters: Sequence[str], over_ms: int, view: View) -> Measured:
     step, rows = begins(block.ticks, block.interval_ms, over_ms)
     begin = (rows * step)[:, None]
     present = view.at > begin
-    total, anything = np.zeros(1), np.zeros(1, dtype=np.bool_)
+    parts = []
     for counter in counters:
         known = block.known(counter, view.robots)
         has = present if known is None else present & known
         then = block.level_then(counter, step, rows, view.robots)
         rise = np.maximum(block.level(counter, view.robots) - then, 0)
-        total, anything = total + np.where(has, rise, 0), anything | has
-    numbers = np.where(anything, total, np.nan)
-    covered = (view.since[None, :] <= begin) & (view.at > _patience(block.ticks, over_ms))
-    return Measured(view.sums(numbers), view.all(covered, anything))
+        parts.append(np.where(has, rise, np.nan))
+    numbers = parts[0] if len(parts) == 1 else _added_up(parts)
+
+    def cover() -> Flags:
+        covered = (view.since[None, :] <= begin) & (view.at > _patience(block.ticks, over_ms))
+        return view.all(covered, ~np.isnan(numbers))
+
+    return Measured(view.sums(numbers), cover)
+
+
+def _added_up(parts: Sequence[Floats]) -> Floats:
+    """The sum of what is known; NaN where nothing is."""
+    known = ~np.isnan(parts)
+    summed: Floats = np.where(known, parts, 0).sum(axis=0)
+    return np.where(known.any(axis=0), summed, np.nan)
 
 
 def _patience(ticks: Times, over_ms: int) -> Times:
@@ -140,8 +156,12 @@ def _patience(ticks: Times, over_ms: int) -> Times:
 def _ratio(ratio: Ratio, view: View) -> Measured:
     of = increases(ratio.of, ratio.over_ms, view)
     to = increases(ratio.to, ratio.over_ms, view)
-    covered = None if of.covered is None or to.covered is None else of.covered & to.covered
-    return Measured(_fraction(of.numbers, to.numbers, ratio), covered)
+
+    def cover() -> Flags:
+        assert of.covered is not None and to.covered is not None, "increases know"  # noqa: S101, PT018 -- see there
+        return of.covered & to.covered
+
+    return Measured(_fraction(of.numbers, to.numbers, ratio), cover)
 
 
 def _fraction(of: Floats, to: Floats, ratio: Ratio) -> Floats:
@@ -186,8 +206,12 @@ def _active_days(active: ActiveDays, view: View) -> Measured:
     summed = view.sums(np.where(inside[:, None, :], daily[None], np.nan))  # [tick, day, entity]
     days = (summed >= active.at_least).sum(axis=1).astype(np.float64)
     known_days = ~np.isnan(summed).all(axis=1)
-    covered = (view.since <= begin)[None, :] & (view.at > _patience(block.ticks, active.over_ms))
-    return Measured(np.where(known_days, days, np.nan), view.all(covered, inside))
+
+    def cover() -> Flags:
+        covered = (view.since <= begin)[None, :] & (view.at > _patience(block.ticks, active.over_ms))
+        return view.all(covered, inside)
+
+    return Measured(np.where(known_days, days, np.nan), cover)
 
 
 def _fluctuation(fluctuation: Fluctuation, view: View) -> Floats:
