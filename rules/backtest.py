@@ -51,7 +51,9 @@ class Span:
 
 def run(plan: Plan, rule_sets: Sequence[RuleSet], take: Take, progress: Progress) -> Span:
     """Evaluates each rule set until the collector listened no more. Raises `RecordingError`."""
-    engines = [Engine(rules, plan.roster, eval_delay_ms=plan.eval_delay_ms) for rules in rule_sets]
+    engines = [
+        Engine(rules, plan.roster, eval_delay_ms=plan.eval_delay_ms, readings=False) for rules in rule_sets
+    ]
     for engine in engines:
         for since, until in plan.recording.header.listening:
             engine.listened(since, until)

@@ -27,7 +27,8 @@ class DayLevels:
         self._levels = np.zeros((len(counters), self._slots, robots))
         self._heard = np.zeros((self._slots, robots), dtype=np.bool_)
         self._day = np.full(robots, _NO_DAY, dtype=np.int64)  # that it was last heard on
-        self._ends = np.full(robots, np.iinfo(np.int64).min)  # the midnight that ends it
+        self._begins = np.full(robots, np.iinfo(np.int64).min)  # the midnights around it
+        self._ends = np.full(robots, np.iinfo(np.int64).min)
 
     def widen(self, robots: int) -> None:
         """Makes room for more robots."""
@@ -35,13 +36,15 @@ class DayLevels:
         self._levels = np.pad(self._levels, ((0, 0), (0, 0), (0, more)))
         self._heard = np.pad(self._heard, ((0, 0), (0, more)))
         self._day = np.pad(self._day, (0, more), constant_values=_NO_DAY)
-        self._ends = np.pad(self._ends, (0, more), constant_values=np.iinfo(np.int64).min)
+        self._begins, self._ends = (
+            np.pad(times, (0, more), constant_values=np.iinfo(np.int64).min)
+            for times in (self._begins, self._ends)
+        )
 
     def take(self, strip: Strip, chain: Chain) -> None:
         """The samples of a strip; the chain is of its end."""
         samples, current = strip.samples, strip.current
-        late = current & (self._day[samples.row] != _NO_DAY)
-        late[late] = samples.t[late] < self._begins(samples.row[late])
+        late = current & (samples.t < self._begins[samples.row])
         while (crossing := current & (samples.t >= self._ends[samples.row])).any():
             self._settle_day(samples, current & ~crossing & ~late, chain)
             self._cross(samples.row[crossing], samples.t[crossing])
@@ -87,9 +90,6 @@ class DayLevels:
         heard: Flags = known & self._heard[wanted % self._slots, rows]
         return heard
 
-    def _begins(self, rows: Rows) -> Times:
-        return self.zones.midnight(self._day[rows], rows)
-
     def _settle_day(self, samples: Columns, before: Flags, chain: Chain) -> None:
         """The level of the day that robots are about to leave: that of the newest sample on it."""
         chosen = np.flatnonzero(before & (self._day[samples.row] != _NO_DAY))
@@ -116,6 +116,7 @@ class DayLevels:
         self._leap(rows, last, day)
         self._day[rows] = day
         self._heard[day % self._slots, rows] = True
+        self._begins[rows] = self.zones.midnight(day, rows)
         self._ends[rows] = self.zones.midnight(day + 1, rows)
 
     def _leap(self, rows: Rows, last: Times, day: Times) -> None:

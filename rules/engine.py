@@ -55,11 +55,18 @@ _ENDS = {State.FIRING: State.RESOLVED, State.RECOVERING: State.RESOLVED}
 class Engine:
     """Rules over a fleet. Batches come in the order of their commit.
 
-    An attentive engine can tell what every signal looked like at its last evaluation; it is slower.
+    An attentive engine can tell what every signal looked like at its last evaluation; it is slower. One
+    without readings tells of changes alone.
     """
 
     def __init__(
-        self, rules: RuleSet, roster: Roster, *, eval_delay_ms: int = 30_000, attentive: bool = False
+        self,
+        rules: RuleSet,
+        roster: Roster,
+        *,
+        eval_delay_ms: int = 30_000,
+        attentive: bool = False,
+        readings: bool = True,
     ) -> None:
         self._delay = eval_delay_ms
         self._rules = rules
@@ -69,7 +76,9 @@ class Engine:
         self._history = History(self._needs, roster, intervals, eval_delay_ms)
         calendar = Calendar(rules.intervals, roster)
         groups = (group for group in rules.groups if group.rules)
-        self._groups = [GroupState(group, roster, calendar, attentive=attentive) for group in groups]
+        self._groups = [
+            GroupState(group, roster, calendar, attentive=attentive, readings=readings) for group in groups
+        ]
         self._suppressor = Suppressor(rules, roster)
         self._orphans: dict[SignalKey, Signal] = {}
 
@@ -160,7 +169,8 @@ class Engine:
                     block = Block(self._history, strip, ticks, group.interval_ms)
                     done += [(found.at, number, found) for found in group.evaluate(block)]
             for at, _, evaluation in sorted(done, key=lambda item: item[:2]):
-                yield replace(evaluation, events=self._buried(at) + evaluation.events)
+                ends = self._buried(at) if self._orphans else ()
+                yield replace(evaluation, events=ends + evaluation.events) if ends else evaluation
 
     def _buried(self, at: int) -> tuple[Event, ...]:
         """The ends of signals whose rule or entity is gone, told once."""

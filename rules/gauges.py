@@ -36,13 +36,16 @@ class GaugeRing:
 
     def take(self, until: int, rows: Rows, t: Times, values: Floats) -> None:
         """Moves on to that time, and takes in values that are not later."""
+        self.take_steps(until, rows, t, -(-t // self.step_ms), values)
+
+    def take_steps(self, until: int, rows: Rows, t: Times, steps: Times, values: Floats) -> None:
+        """The same, where it is known in which step each value is."""
         newest = self._move(-(-until // self.step_ms))
-        known = ~np.isnan(values)
-        rows, t, values = rows[known], t[known], values[known]
-        steps = -(-t // self.step_ms)
-        timely = (steps > newest - self._slots) & (steps <= newest)
-        slots = steps[timely] % self._slots
-        self._put(slots, rows[timely], t[timely], values[timely])
+        chosen = ~np.isnan(values)
+        chosen &= (steps > newest - self._slots) & (steps <= newest)
+        if not chosen.all():
+            rows, t, steps, values = rows[chosen], t[chosen], steps[chosen], values[chosen]
+        self._put(steps % self._slots, rows, t, values)
 
     def reduced(self, at: int) -> Floats:
         """[robot]: of the window that ends there; NaN where no value is in it."""

@@ -126,11 +126,14 @@ class _Said:
 class GroupState:
     """Signals of one group. An attentive one keeps what every signal looked like at the last evaluation."""
 
-    def __init__(self, group: Group, roster: Roster, calendar: Calendar, *, attentive: bool = False) -> None:
+    def __init__(
+        self, group: Group, roster: Roster, calendar: Calendar, *, attentive: bool, readings: bool
+    ) -> None:
         self.name = group.name
         self.interval_ms = group.interval_ms
         self.evaluated_at: int | None = None
         self._attentive = attentive
+        self._reads = readings
         self._calendar = calendar
         kinds = {kind: Entities.among(roster, kind) for kind in ENTITIES}
         self.rules = [RuleState(rule, kinds[rule.entity], roster) for rule in group.rules]
@@ -175,7 +178,7 @@ class GroupState:
         self.evaluated_at = int(block.ticks[-1])
         last = len(block) - 1
         for tick, at in enumerate(block.ticks.tolist()):
-            readings = tuple(self._readings(said, last, at)) if tick == last else ()
+            readings = tuple(self._readings(said, last, at)) if self._reads and tick == last else ()
             yield Evaluation(at, self.name, tuple(events[tick]), readings, tuple(errors))
         if self._attentive:
             self._remember(said, last)

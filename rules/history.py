@@ -55,6 +55,8 @@ class History:
         self.days: DayLevels | None = None
         if needs.days:
             self.days = DayLevels(self._numbers(needs.day_counters), needs.days, self.zones, self.capacity)
+        self._whole_days: dict[int, tuple[Times, Times]] = {}  # of the last strip
+        self._daily: dict[tuple[tuple[str, ...], int], Floats] = {}
         self._waiting: list[Columns] = []
         self._fresh: Strip | None = None  # whose gauges are not in their windows yet
         self.until = NEVER  # the end of the last strip
@@ -110,15 +112,37 @@ class History:
                 samples = samples.where(visible)
             yield self._take(samples, end, odd=odd)
 
+    def whole_days(self, days: int) -> tuple[Times, Times]:
+        """[robot]: the first of so many days before the one that the last strip is on, and when it began."""
+        if days not in self._whole_days:
+            rows = np.arange(self.robots)
+            first = self.zones.day_of(np.full(self.robots, self.until), rows) - days
+            self._whole_days[days] = first, self.zones.midnight(first, rows)
+        return self._whole_days[days]
+
+    def daily(self, counters: tuple[str, ...], days: int) -> Floats:
+        """[day, robot]: by how much the counters, summed, rose on each of those days."""
+        key = counters, days
+        if key not in self._daily:
+            assert self.days is not None, "needs know of days"  # noqa: S101 -- a contract within this package
+            rows, first = np.arange(self.robots), self.whole_days(days)[0]
+            numbers = [self.needs.counters[counter] for counter in counters]
+            rises = [self.days.increases(number, first, days, rows) for number in numbers]
+            self._daily[key] = np.maximum(rises, 0).sum(axis=0)
+        return self._daily[key]
+
     def windowed(self, strip: Strip) -> None:
         """Takes the gauges of a strip into their windows, once."""
         if strip is not self._fresh:
             return
         self._fresh = None
         samples = strip.samples
+        steps: dict[int, Times] = {}  # the same for many windows
         for window, ring in self.windows.items():
+            if ring.step_ms not in steps:
+                steps[ring.step_ms] = -(-samples.t // ring.step_ms)
             values = samples.gauge(self.needs.gauges[window.metric])
-            ring.take(strip.until, samples.row, samples.t, values)
+            ring.take_steps(strip.until, samples.row, samples.t, steps[ring.step_ms], values)
 
     def _levels(self) -> Iterator[LevelRing | DayLevels]:
         yield from self.rings.values()
@@ -178,6 +202,8 @@ class History:
         if self._fresh is not None:
             self.windowed(self._fresh)
         since, self.until = self.until, end
+        self._whole_days.clear()
+        self._daily.clear()
         shifts, olds = self.chain.settle(samples) if odd else ([], [])
         single = self._next_grid(since) == end
         strip = Strip(samples, olds, self.chain, since, end, single=single)

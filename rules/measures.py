@@ -197,12 +197,12 @@ def silence(source: str, view: View, period: Times | None) -> Floats:
 
 def _active_days(active: ActiveDays, view: View) -> Measured:
     block = view.block
-    begin = block.history.zones.midnight(_first_day(active.days, view), view.rows)
+    begin = block.history.whole_days(active.days)[1][view.rows]
     inside = np.zeros(view.at.shape, dtype=np.bool_)
     for counter in active.of:
         known = block.known(counter, view.robots)
         inside |= view.at > begin if known is None else (view.at > begin) & known
-    daily = _daily(active.of, active.days, view)
+    daily = block.history.daily(active.of, active.days)[:, view.rows]
     summed = view.sums(np.where(inside[:, None, :], daily[None], np.nan))  # [tick, day, entity]
     days = (summed >= active.at_least).sum(axis=1).astype(np.float64)
     known_days = ~np.isnan(summed).all(axis=1)
@@ -215,10 +215,11 @@ def _active_days(active: ActiveDays, view: View) -> Measured:
 
 
 def _fluctuation(fluctuation: Fluctuation, view: View) -> Floats:
-    days = view.block.history.days
-    assert days is not None, "needs know of days"  # noqa: S101 -- a contract within this package
-    daily = _daily(fluctuation.of, fluctuation.days, view)
-    heard = view.any(days.heard(_first_day(fluctuation.days, view), fluctuation.days, view.rows))
+    history = view.block.history
+    assert history.days is not None, "needs know of days"  # noqa: S101 -- a contract within this package
+    daily = history.daily(fluctuation.of, fluctuation.days)[:, view.rows]
+    first = history.whole_days(fluctuation.days)[0][view.rows]
+    heard = view.any(history.days.heard(first, fluctuation.days, view.rows))
     summed = np.where(heard, view.sums(daily), np.nan)
     one = variation(summed[None], -(-fluctuation.days // 2))
     return np.broadcast_to(one, (len(view.block), one.shape[1]))
@@ -242,23 +243,6 @@ def _added(days: Floats) -> Floats:
     for day in range(days.shape[1]):
         total = total + days[:, day]
     return total
-
-
-def _first_day(days: int, view: View) -> Times:
-    """[robot]: the first of so many days before today. All ticks of a block are on one day."""
-    today = view.block.history.zones.day_of(np.full(len(view.rows), view.block.ticks[0]), view.rows)
-    return today - days
-
-
-def _daily(counters: Sequence[str], days: int, view: View) -> Floats:
-    """[day, robot]: by how much the counters, summed, rose on each of the days; the same at all ticks."""
-    history = view.block.history
-    assert history.days is not None, "needs know of days"  # noqa: S101 -- a contract within this package
-    first = _first_day(days, view)
-    numbers = [history.needs.counters[counter] for counter in counters]
-    rises = [history.days.increases(number, first, days, view.rows) for number in numbers]
-    summed: Floats = np.maximum(rises, 0).sum(axis=0)
-    return summed
 
 
 def change(past: OwnPast, view: View) -> Floats:
