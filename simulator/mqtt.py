@@ -23,6 +23,7 @@ from simulator.virtual import PastContinued, VirtualRobot
 BACKOFF_S = (0.5, 15.0)
 STARTS_PER_S = 100
 GOODBYE_S = 2.0
+_CANCEL_AGAIN_S = 2 * GOODBYE_S  # not sooner: a goodbye would be cut short
 _OFF_LOOK_S = 1.0
 
 
@@ -61,20 +62,26 @@ class Fleet:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until `stop` is set, then says goodbye. Raises `PastContinued`."""
+        tasks = [asyncio.create_task(link.keep()) for link in self._links]
+        tasks.append(asyncio.create_task(self._beat()))
+        told = asyncio.create_task(stop.wait())
         try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(link.keep()) for link in self._links]
-                tasks.append(group.create_task(self._beat()))
-                group.create_task(self._end_on(stop, tasks))
-        except* PastContinued as errors:
-            raise PastContinued(str(_first(errors))) from None
+            await asyncio.wait([*tasks, told], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            told.cancel()
+            await self._end(tasks)
+        errors = [error for task in tasks if not task.cancelled() and (error := task.exception())]
+        if errors:  # of several robots, the first speaks for all
+            raise errors[0]
 
-    async def _end_on(self, stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:
-        await stop.wait()
+    async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        """Cancels again what goes on: a connection that is just lost or made can swallow a cancellation."""
         for link in self._links:
             link.stopping = True
-        for task in tasks:
-            task.cancel()
+        while going := [task for task in tasks if not task.done()]:
+            for task in going:
+                task.cancel()
+            await asyncio.wait(going, timeout=_CANCEL_AGAIN_S)
 
     async def _beat(self) -> None:
         beats = [(robot.next_beat(wall_ms()), number) for number, robot in enumerate(self._robots)]
@@ -136,6 +143,8 @@ class Link:
                     await self._talk(client, session)
                 finally:
                     await self._say_goodbye(client)
+        except* PastContinued as errors:
+            raise PastContinued(str(_first(errors))) from None
         except* _AllOff:
             pass
         except* aiomqtt.MqttError as errors:
