@@ -1,6 +1,7 @@
 """The web application: API, pages, events, and what all of them share."""
 
 from http import HTTPStatus
+from typing import Final
 
 import structlog
 from fastapi import FastAPI, Request
@@ -10,12 +11,15 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from collector.http import api, pages, problems
+from collector.http import problems
+from collector.http.api import v1
 from collector.http.guard import Guard
+from collector.http.pages import console, frame
 from collector.http.services import Services
 from collector.limited import Limited
 from collector.stores import StoreError
 
+_ROUTERS: Final = (v1.router, v1.monitoring, console.router)
 log = structlog.get_logger()
 _limited = Limited()
 
@@ -36,16 +40,15 @@ def create(services: Services) -> FastAPI:
     for kind in (StoreError, OperationalError, InterfaceError, PoolTimeoutError):
         app.add_exception_handler(kind, _unavailable)
     app.add_exception_handler(Exception, _failed)
-    app.include_router(api.router)
-    app.include_router(api.monitoring)
-    app.include_router(pages.router)
+    for router in _ROUTERS:
+        app.include_router(router)
     return app
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
-    if pages.wants_page(request):
-        return pages.error_page(request, error.status_code, error)
+    if frame.wants_page(request):
+        return frame.error_page(request, error.status_code, error)
     return problems.of_http(request, error)
 
 
@@ -58,13 +61,13 @@ async def _unavailable(request: Request, error: Exception) -> Response:
     """A full disk, a locked file, a server that is away: perhaps over soon."""
     cause = " ".join(str(getattr(error, "orig", None) or error).split())
     _limited.warning("store cannot answer", request.url.path, error=cause)
-    if pages.wants_page(request):
-        return pages.error_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
+    if frame.wants_page(request):
+        return frame.error_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
     return problems.of_store(cause)
 
 
 async def _failed(request: Request, error: Exception) -> Response:
     log.error("request failed", path=request.url.path, error=repr(error))
-    if pages.wants_page(request):
-        return pages.error_page(request, HTTPStatus.INTERNAL_SERVER_ERROR)
+    if frame.wants_page(request):
+        return frame.error_page(request, HTTPStatus.INTERNAL_SERVER_ERROR)
     return problems.of_fault()

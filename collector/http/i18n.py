@@ -27,9 +27,14 @@ _Entry = str | Mapping[str, str]
 
 @cache
 def texts(language: Language) -> Mapping[str, _Entry]:
-    """All texts of a language by their full key (`queue.title`)."""
-    source = files(__package__).joinpath("text", f"{language}.yaml").read_text(encoding="utf-8")
-    return dict(_flat("", yaml.safe_load(source)))
+    """All texts of a language by their full key (`queue.title`), of all its files."""
+    found: dict[str, _Entry] = {}
+    for file in files(__package__).joinpath("text", language).iterdir():
+        written = dict(_flat("", yaml.safe_load(file.read_text(encoding="utf-8"))))
+        if twice := found.keys() & written.keys():
+            raise ValueError(f"{file.name}: {min(twice)!r} is written in another file, too")
+        found |= written
+    return found
 
 
 def _flat(prefix: str, node: Mapping[str, object]) -> Iterable[tuple[str, _Entry]]:

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, insert, inspect, select, update
 from sqlalchemy.schema import CreateColumn
 
-from collector.relational.schema import VERSION, alerts, metadata, revisions, schema_version
+from collector.relational.schema import VERSION, metadata, revisions, schema_version
 
 ROSTER = "roster"
 _COUNTED = 2  # the first version that counts changes of the roster
@@ -36,14 +36,16 @@ def upgrade(connection: Connection) -> None:
 
 
 def _complete(connection: Connection) -> None:
-    """Adds the columns of alerts that an older version lacked, and their indexes."""
-    known = {column["name"] for column in inspect(connection).get_columns(alerts.name)}
-    for column in alerts.columns:
-        if column.name not in known:
-            defined = CreateColumn(column).compile(dialect=connection.dialect)
-            connection.exec_driver_sql(f"ALTER TABLE {alerts.name} ADD COLUMN {defined}")
-    for index in alerts.indexes:
-        index.create(connection, checkfirst=True)
+    """Adds the columns that tables of an older version lack, and their indexes."""
+    inspector = inspect(connection)
+    for table in metadata.sorted_tables:
+        known = {column["name"] for column in inspector.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in known:
+                defined = CreateColumn(column).compile(dialect=connection.dialect)
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {defined}")
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
 
 
 def _found(connection: Connection) -> int | None:

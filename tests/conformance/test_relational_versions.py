@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text, update
 
-from collector.queue import Kind
+from collector.queue import Acknowledge, Kind
 from collector.relational import AlertQuery, Relational, RobotRecord, UnusableDatabaseError
 from collector.relational.database import Database
 from collector.relational.schema import VERSION, schema_version
@@ -15,7 +15,7 @@ from rules.evaluation import By, Entity, Suppression
 from rules.lifecycle import State
 from tests.collector.evaluations import RULES, Signals, evaluation
 
-OLD = tuple(Path(__file__).with_name(f"relational_v{version}.sql") for version in (1, 2))
+OLD = tuple(Path(__file__).with_name(f"relational_v{version}.sql") for version in (1, 2, 3))
 T = 1_800_000_000_000
 
 
@@ -54,13 +54,26 @@ def test_the_first_versions_database_goes_on(old: str) -> None:
     relational.close()
 
 
-@pytest.mark.parametrize("dump", OLD, ids=lambda dump: dump.stem)
+@pytest.mark.parametrize("dump", OLD[:2], ids=lambda dump: dump.stem)
 def test_alerts_of_an_older_database_can_be_suppressed(dump: Path, tmp_path: Path) -> None:
     """Its alerts are not, until an evaluation says so; the log begins empty."""
     relational = Relational(made_by(dump, tmp_path))
     assert {alert.suppressed_by for alert in relational.alerts(AlertQuery(state="all")).items} == {None}
     assert (list(relational.alert_log()), relational.snapshot().suppressed) == ([], {})
     _suppress_r1(relational)
+    relational.close()
+
+
+def test_alerts_before_people_had_owners_go_on(tmp_path: Path) -> None:
+    """Alerts, what suppresses them and the alert log of schema 3 are there, and take new work."""
+    relational = Relational(made_by(OLD[2], tmp_path))
+    taken, hidden = relational.alerts().items
+    assert (taken.acknowledged_by, hidden.suppressed_by) == (
+        "mei",
+        By("inhibited", "Burning", Entity("robot", "r1")),
+    )
+    assert len(list(relational.alert_log())) == 3
+    assert relational.act(hidden.id, Acknowledge(), "mei", T + 120_000).acknowledged_by == "mei"
     relational.close()
 
 

@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from collector.http import app
-from collector.http.pages import asset
+from collector.http.pages.frame import asset
 from collector.relational import RobotRecord
 from tests.browser import world
 

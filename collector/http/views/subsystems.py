@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from collector.http.api.robots import subsystem_states
 from collector.http.i18n import Words
-from collector.http.robots import subsystem_states
 from collector.http.services import Services
 from collector.presence import Presence
 from collector.queue import RANK, Alert, Severity

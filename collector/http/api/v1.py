@@ -7,7 +7,8 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from collector import telemetry
-from collector.http import alerts, delivery, events, export, robots, series
+from collector.http import events
+from collector.http.api import alerts, delivery, export, robots, series
 from collector.http.fields import EmptyIsNone, GivenDuration, GivenInstant, Limit, one_of
 from collector.http.problems import MEDIA_TYPE as PROBLEM
 from collector.http.problems import invalid

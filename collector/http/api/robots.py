@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from collector.http.delivery import DeliverySummary, summary
+from collector.http.api.delivery import DeliverySummary, summary
 from collector.http.fields import Instant
 from collector.http.problems import missing
 from collector.http.services import Services

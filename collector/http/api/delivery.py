@@ -4,7 +4,7 @@ from functools import partial
 
 from pydantic import BaseModel
 
-from collector.http.alerts import Text
+from collector.http.api.alerts import Text
 from collector.http.fields import Instant
 from collector.http.i18n import Words
 from collector.http.problems import missing

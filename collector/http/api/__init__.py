@@ -1,0 +1,1 @@
+"""The API for scripts: `/api/v1`, a module a part of it."""
