@@ -12,14 +12,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from collector.http import problems
-from collector.http.api import v1
+from collector.http.api import queue, silences, v1
 from collector.http.guard import Guard
 from collector.http.pages import console, frame
 from collector.http.services import Services
 from collector.limited import Limited
 from collector.stores import StoreError
 
-_ROUTERS: Final = (v1.router, v1.monitoring, console.router)
+_ROUTERS: Final = (v1.router, queue.router, silences.router, v1.monitoring, console.router)
 log = structlog.get_logger()
 _limited = Limited()
 

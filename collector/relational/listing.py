@@ -22,7 +22,7 @@ from sqlalchemy import (
 from collector.queue import Alert, Severity, Work
 from collector.relational.alerts import read
 from collector.relational.cases import IS_OPEN
-from collector.relational.schema import alerts, robots
+from collector.relational.schema import alerts, customers, robots
 from rules.evaluation import Entity, SignalKey
 
 State = Literal["open", "closed", "all"]
@@ -61,7 +61,7 @@ class AlertQuery:
     owner: str | None = None
     unassigned: bool = False
     customer: str | None = None
-    customers: tuple[str, ...] | None = None  # of any of these
+    seen_by: str | None = None  # a person who sees its own only: it owns the alert, or its customer
     site: str | None = None
     overdue_at: int | None = None  # past a deadline by then
     text: str | None = None  # somewhere in entity, its name, customer, site, rule or owner
@@ -241,8 +241,9 @@ def _of_whom(query: AlertQuery) -> list[ColumnElement[bool]]:
     found = [alerts.c[name] == value for name, value in named.items() if value is not None]
     if query.unassigned:
         found.append(alerts.c.owner.is_(None))
-    if query.customers is not None:
-        found.append(alerts.c.customer.in_(query.customers))
+    if query.seen_by is not None:
+        own = select(customers.c.id).where(customers.c.csm == query.seen_by)
+        found.append(or_(alerts.c.owner == query.seen_by, alerts.c.customer.in_(own)))
     return found
 
 

@@ -13,20 +13,34 @@ from collector.http.fields import EmptyIsNone, GivenDuration, GivenInstant, Limi
 from collector.http.problems import MEDIA_TYPE as PROBLEM
 from collector.http.problems import invalid
 from collector.http.services import Services
-from collector.queue import Acknowledge, Close, Reason, Severity, Snooze, Work
+from collector.http.signed import person_of
+from collector.people import Sees
+from collector.queue import (
+    Acknowledge,
+    Action,
+    Assign,
+    Check,
+    Close,
+    Note,
+    Reason,
+    Severity,
+    Snooze,
+    Work,
+)
 from collector.relational import AlertQuery, CursorError, Lifecycle, RobotQuery
 from rules import storm
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
+REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"description": about, "content": {PROBLEM: {"schema": {"type": "object"}}}}
     for status, about in {
+        403: "Whoever asks may not do this.",
         404: "There is no such thing.",
-        409: "The alert cannot be so changed now.",
+        409: "It cannot be so changed now; `last` says who changed it when.",
         422: "A value cannot be used; `errors` names fields.",
         503: "Store or database cannot answer now; `Retry-After` says when to ask again.",
     }.items()
 }
-router = APIRouter(prefix="/api/v1", responses=_REFUSALS)
+router = APIRouter(prefix="/api/v1", responses=REFUSALS)
 monitoring = APIRouter()
 AlertId = Annotated[int, Path(ge=1, le=2**53, description="The alert's number.")]
 RobotId = Annotated[str, Path(max_length=64)]
@@ -42,13 +56,13 @@ def services_of(request: Request) -> Services:
     return found
 
 
-class _Given(BaseModel):
+class Given(BaseModel):
     """What a client sends: nothing unknown is passed over."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class AlertFilter(_Given):
+class AlertFilter(Given):
     """Which alerts to list."""
 
     state: Annotated[Literal["open", "closed", "all"] | None, EmptyIsNone] = None
@@ -57,6 +71,17 @@ class AlertFilter(_Given):
     severity: Annotated[SeverityName | None, EmptyIsNone] = None
     subsystem: Annotated[str | None, EmptyIsNone] = None
     work: Annotated[Literal["new", "acknowledged", "snoozed", "closed"] | None, EmptyIsNone] = None
+    owner: Annotated[str | None, EmptyIsNone, Field(description="A person's id; `me` for who asks.")] = None
+    customer: Annotated[str | None, EmptyIsNone] = None
+    site: Annotated[str | None, EmptyIsNone] = None
+    unassigned: Annotated[bool | None, EmptyIsNone, Field(description="Those without an owner.")] = None
+    overdue: Annotated[bool | None, EmptyIsNone, Field(description="Those past a deadline.")] = None
+    silence: Annotated[int | None, EmptyIsNone, Field(ge=1, le=2**53, description="Hidden by it.")] = None
+    text: Annotated[
+        str | None,
+        EmptyIsNone,
+        Field(max_length=100, description="In entity, its name, customer, site, rule or owner."),
+    ] = None
     suppressed: Annotated[
         Literal["yes", "no", "all"] | None,
         EmptyIsNone,
@@ -66,7 +91,7 @@ class AlertFilter(_Given):
     limit: Limit = 100
 
 
-class RobotFilter(_Given):
+class RobotFilter(Given):
     """Which robots to list."""
 
     customer: Annotated[str | None, EmptyIsNone] = None
@@ -77,7 +102,7 @@ class RobotFilter(_Given):
     limit: Limit = 100
 
 
-class SeriesQuery(_Given):
+class SeriesQuery(Given):
     """Which metrics, from when to when, and in which steps."""
 
     metric: Annotated[list[str], Field(description="A metric's full name; may be repeated.")] = []
@@ -86,17 +111,25 @@ class SeriesQuery(_Given):
     step: Annotated[GivenDuration | None, EmptyIsNone, Field(description="Seconds, or such as 15m.")] = None
 
 
-class AcknowledgeBody(_Given):
-    """Somebody takes the alert."""
+class ActionBody(Given):
+    """Who acts, where nobody is signed in, and on what."""
 
     by: Annotated[str | None, Field(max_length=100)] = None
+    revision: Annotated[
+        int | None,
+        Field(ge=0, le=2**53, description="The alert's as it was read; refused if it was changed meanwhile."),
+    ] = None
+
+
+class AcknowledgeBody(ActionBody):
+    """Somebody takes the alert."""
+
     note: str | None = None
 
 
-class SnoozeBody(_Given):
+class SnoozeBody(ActionBody):
     """Nobody wants to see the alert for a while: `until` a time, or `for` so long."""
 
-    by: Annotated[str | None, Field(max_length=100)] = None
     until: GivenInstant | None = None
     length: Annotated[GivenDuration | None, Field(alias="for")] = None
     reason: str
@@ -108,12 +141,30 @@ class SnoozeBody(_Given):
         return self
 
 
-class CloseBody(_Given):
+class CloseBody(ActionBody):
     """Somebody is done with the alert."""
 
-    by: Annotated[str | None, Field(max_length=100)] = None
     reason: CloseReason
     note: str | None = None
+
+
+class AssignBody(ActionBody):
+    """The alert gets another owner, a person's id, or none."""
+
+    owner: Annotated[str | None, Field(max_length=100)]
+
+
+class NoteBody(ActionBody):
+    """Somebody writes something down."""
+
+    text: str
+
+
+class CheckBody(ActionBody):
+    """A step of the playbook is done, or is not after all."""
+
+    step: str
+    done: bool = True
 
 
 class AlertPage(BaseModel):
@@ -140,10 +191,11 @@ class HealthReport(BaseModel):
 
 @router.get("/alerts")
 def list_alerts(request: Request, given: Annotated[AlertFilter, Query()]) -> AlertPage:
-    """Alerts: the open ones worst first, then oldest first; others the newest first."""
+    """Alerts: the open ones by priority, the highest first; others the newest first."""
     services = services_of(request)
+    query = query_of(request, given)
     try:
-        page = services.relational.alerts(_query(services, given), after=given.after, limit=given.limit)
+        page = services.relational.alerts(query, after=given.after, limit=given.limit)
     except CursorError as error:
         raise invalid("after", str(error)) from None
     return AlertPage(items=alerts.items(services, page.items), next=page.next)
@@ -158,21 +210,42 @@ def get_alert(request: Request, alert: AlertId) -> alerts.AlertDetail:
 @router.post("/alerts/{alert}/acknowledge")
 def acknowledge(request: Request, alert: AlertId, body: AcknowledgeBody) -> alerts.AlertDetail:
     """Takes an alert."""
-    return alerts.act(services_of(request), alert, Acknowledge(body.note), body.by)
+    return _act(request, alert, Acknowledge(body.note), body)
 
 
 @router.post("/alerts/{alert}/snooze")
 def snooze(request: Request, alert: AlertId, body: SnoozeBody) -> alerts.AlertDetail:
-    """Hides an alert for a while."""
-    services = services_of(request)
-    until = body.until if body.until is not None else services.clock() + (body.length or 0)
-    return alerts.act(services, alert, Snooze(until, body.reason), body.by)
+    """Hides an alert for a while; its deadlines stand still meanwhile."""
+    until = body.until if body.until is not None else services_of(request).clock() + (body.length or 0)
+    return _act(request, alert, Snooze(until, body.reason), body)
 
 
 @router.post("/alerts/{alert}/close")
 def close(request: Request, alert: AlertId, body: CloseBody) -> alerts.AlertDetail:
     """Ends an alert, with a reason."""
-    return alerts.act(services_of(request), alert, Close(Reason(body.reason), body.note), body.by)
+    return _act(request, alert, Close(Reason(body.reason), body.note), body)
+
+
+@router.post("/alerts/{alert}/assign")
+def assign(request: Request, alert: AlertId, body: AssignBody) -> alerts.AlertDetail:
+    """Gives an alert to somebody else; its deadlines go on in that person's working time."""
+    return _act(request, alert, Assign(body.owner), body)
+
+
+@router.post("/alerts/{alert}/note")
+def note(request: Request, alert: AlertId, body: NoteBody) -> alerts.AlertDetail:
+    """Adds a note to an alert, open or closed."""
+    return _act(request, alert, Note(body.text), body)
+
+
+@router.post("/alerts/{alert}/check")
+def check(request: Request, alert: AlertId, body: CheckBody) -> alerts.AlertDetail:
+    """Checks a step of the playbook off, or not."""
+    return _act(request, alert, Check(body.step, body.done), body)
+
+
+def _act(request: Request, alert: int, action: Action, body: ActionBody) -> alerts.AlertDetail:
+    return alerts.act(services_of(request), alert, action, alerts.actor(request, body.by), body.revision)
 
 
 @router.get("/robots")
@@ -241,14 +314,17 @@ async def get_events(request: Request) -> StreamingResponse:
     return StreamingResponse(stream, headers=events.HEADERS, media_type=events.MEDIA_TYPE)
 
 
-def _query(services: Services, given: AlertFilter) -> AlertQuery:
+def query_of(request: Request, given: AlertFilter) -> AlertQuery:
+    """What a filter asks for, of that which the person who asks is shown. Raises `Problem` (422)."""
+    services, person = services_of(request), person_of(request)
     if given.subsystem is not None:
         try:
             one_of(given.subsystem, [*services.catalogue.subsystems, storm.RULE.subsystem], "subsystem")
         except ValueError as error:
             raise invalid("subsystem", str(error)) from None
     state = given.state or ("closed" if given.work == "closed" else "open")
-    suppressed = given.suppressed or ("no" if state == "open" else "all")
+    hidden = given.silence is not None
+    suppressed = given.suppressed or ("no" if state == "open" and not hidden else "all")
     return AlertQuery(
         state=state,
         suppressed={"yes": True, "no": False}.get(suppressed),
@@ -257,4 +333,13 @@ def _query(services: Services, given: AlertFilter) -> AlertQuery:
         severity=Severity(given.severity) if given.severity else None,
         subsystem=given.subsystem,
         work=Work(given.work) if given.work else None,
+        owner=person.id if given.owner == "me" else given.owner,
+        unassigned=bool(given.unassigned),
+        customer=given.customer,
+        site=given.site,
+        overdue_at=services.clock() if given.overdue else None,
+        silence=given.silence,
+        seen_by=person.id if person.sees is Sees.OWN else None,
+        text=given.text,
+        rules=alerts.rules_with(services, given.text) if given.text else (),
     )
