@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from collector import queue
 from collector.calendar import WorkCalendar
@@ -239,8 +239,9 @@ class Life(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = FRIDAY
-        self.trail: list[Entry] = []
         self.left = {"ack": 2 * HOUR, "resolve": 24 * HOUR}
+        step = queue.opened(replace(FIRED, at=self.now), RULE, CASE)
+        self.alert, self.trail = step.alert, list(step.entries)
 
     def take(self, step: Step) -> None:
         """The alert became so. Whatever changed, an entry says so, and a person's change a new revision."""
@@ -254,12 +255,6 @@ class Life(RuleBasedStateMachine):
     def calendar(self) -> WorkCalendar:
         """The owner's."""
         return CALENDARS[self.alert.owner]
-
-    @initialize()
-    def open(self) -> None:
-        """The alert opens."""
-        step = queue.opened(replace(FIRED, at=self.now), RULE, CASE)
-        self.alert, self.trail = step.alert, list(step.entries)
 
     @rule(ms=st.integers(0, 30 * HOUR))
     def time_passes(self, ms: int) -> None:
@@ -291,14 +286,15 @@ class Life(RuleBasedStateMachine):
     def somebody_acts(self, name: str, ms: int, choice: int) -> None:
         """A person tries something."""
         owner = ["mei", "ana", None][choice]
-        action: Action = {
+        actions: dict[str, Action] = {
             "acknowledge": Acknowledge(),
             "snooze": Snooze(self.now + ms, "later"),
             "close": Close(Reason.EXPECTED),
             "assign": Assign(owner, CALENDARS[owner]),
             "note": Note("called"),
             "check": Check(f"step {choice}", bool(ms % 2)),
-        }[name]
+        }
+        action = actions[name]
         if type(action) in queue.possible(self.alert):
             self.take(queue.act(self.alert, action, "mei", self.now, self.calendar))
         else:
@@ -361,7 +357,9 @@ def told(trail: list[Entry]) -> tuple[object, ...]:
 
 def said(entry: Entry) -> dict[str, object]:
     """What one entry changes."""
-    moved = {name: entry.detail[name] for name in ("ack_due_at", "resolve_due_at") if name in entry.detail}
+    moved: dict[str, object] = {
+        name: entry.detail[name] for name in ("ack_due_at", "resolve_due_at") if name in entry.detail
+    }
     match entry.kind:
         case Kind.ACKNOWLEDGED | Kind.SNOOZED | Kind.CLOSED:
             return moved | {"work": Work(entry.kind.value)}

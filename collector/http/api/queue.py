@@ -11,7 +11,7 @@ from collector.http.api.v1 import AlertFilter, Given, services_of
 from collector.http.fields import EmptyIsNone, GivenDuration, GivenInstant, Instant
 from collector.http.problems import invalid, missing
 from collector.http.signed import person_of
-from collector.queue import Acknowledge, Action, Assign, Close, Note, Reason, Snooze
+from collector.queue import RANK, Acknowledge, Action, Assign, Close, Note, Reason, Snooze
 from collector.relational.queued import MOST_AT_ONCE, Outcome, Precision
 from collector.relational.views import InvalidViewError, UnknownViewError, View
 
@@ -172,7 +172,7 @@ def get_counts(request: Request, given: Annotated[AlertFilter, Query()]) -> Coun
             overdue=cell.overdue,
             unassigned=cell.unassigned,
         )
-        for cell in counts.cells
+        for cell in sorted(counts.cells, key=lambda cell: (RANK[cell.severity], cell.work))
     ]
     return CountsItem(items=cells, hidden=counts.hidden)
 
@@ -290,13 +290,13 @@ def save_view(request: Request, body: ViewBody) -> ViewsItem:
     return _views(request)
 
 
-@router.delete("/views")
-def remove_view(request: Request, given: Annotated[NamedView, Query()]) -> ViewsItem:
+@router.post("/views/remove")
+def remove_view(request: Request, body: NamedView) -> ViewsItem:
     """Forgets a view."""
     try:
-        services_of(request).relational.views.remove(person_of(request).id, given.name)
+        services_of(request).relational.views.remove(person_of(request).id, body.name)
     except UnknownViewError:
-        raise missing("view", given.name) from None
+        raise missing("view", body.name) from None
     return _views(request)
 
 

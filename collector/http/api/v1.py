@@ -62,6 +62,10 @@ class Given(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+_Number = Annotated[int, Field(ge=1, le=2**53)]
+_Words = Annotated[str, Field(max_length=100)]
+
+
 class AlertFilter(Given):
     """Which alerts to list."""
 
@@ -76,11 +80,11 @@ class AlertFilter(Given):
     site: Annotated[str | None, EmptyIsNone] = None
     unassigned: Annotated[bool | None, EmptyIsNone, Field(description="Those without an owner.")] = None
     overdue: Annotated[bool | None, EmptyIsNone, Field(description="Those past a deadline.")] = None
-    silence: Annotated[int | None, EmptyIsNone, Field(ge=1, le=2**53, description="Hidden by it.")] = None
+    silence: Annotated[_Number | None, EmptyIsNone, Field(description="Hidden by it.")] = None
     text: Annotated[
-        str | None,
+        _Words | None,
         EmptyIsNone,
-        Field(max_length=100, description="In entity, its name, customer, site, rule or owner."),
+        Field(description="In entity, its name, customer, site, rule or owner."),
     ] = None
     suppressed: Annotated[
         Literal["yes", "no", "all"] | None,
