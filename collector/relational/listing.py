@@ -22,7 +22,8 @@ from sqlalchemy import (
 from collector.queue import Alert, Severity, Work
 from collector.relational.alerts import read
 from collector.relational.cases import IS_OPEN
-from collector.relational.schema import alerts, customers, robots
+from collector.relational.schema import alerts, robots
+from collector.relational.sight import seen_by
 from rules.evaluation import Entity, SignalKey
 
 State = Literal["open", "closed", "all"]
@@ -61,11 +62,12 @@ class AlertQuery:
     owner: str | None = None
     unassigned: bool = False
     customer: str | None = None
-    seen_by: str | None = None  # a person who sees its own only: it owns the alert, or its customer
+    customers: tuple[str, ...] | None = None  # of any of these
     site: str | None = None
     overdue_at: int | None = None  # past a deadline by then
     text: str | None = None  # somewhere in entity, its name, customer, site, rule or owner
     rules: tuple[str, ...] = ()  # beside `text`: rules whose words have it in them
+    csm: str | None = None  # of this person's customers, and of those that are nobody's
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +175,14 @@ def _group(
     return Group(name, count, int(new), int(overdue), tuple(Severity)[rank], priority, oldest_at)
 
 
-def count_open(connection: Connection, column: Literal["severity", "entity", "subsystem"]) -> dict[str, int]:
-    """Open alerts counted by severity, robot or subsystem."""
+def count_open(
+    connection: Connection, column: Literal["severity", "entity", "subsystem"], csm: str | None = None
+) -> dict[str, int]:
+    """Open alerts counted by severity, robot or subsystem; with `csm`, those that this person sees."""
     by = alerts.c[column]
     query = select(by, func.count()).where(IS_OPEN).group_by(by)
+    if csm is not None:
+        query = query.where(seen_by(csm, alerts.c.customer))
     if column == "entity":
         query = query.where(alerts.c.kind == "robot")
     return {row[0]: row[1] for row in connection.execute(query)}
@@ -241,9 +247,10 @@ def _of_whom(query: AlertQuery) -> list[ColumnElement[bool]]:
     found = [alerts.c[name] == value for name, value in named.items() if value is not None]
     if query.unassigned:
         found.append(alerts.c.owner.is_(None))
-    if query.seen_by is not None:
-        own = select(customers.c.id).where(customers.c.csm == query.seen_by)
-        found.append(or_(alerts.c.owner == query.seen_by, alerts.c.customer.in_(own)))
+    if query.customers is not None:
+        found.append(alerts.c.customer.in_(query.customers))
+    if query.csm is not None:
+        found.append(seen_by(query.csm, alerts.c.customer))
     return found
 
 

@@ -2,17 +2,13 @@
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Final
 
-from fastapi import Request
 from pydantic import BaseModel
 
 from collector import wording
 from collector.http.fields import Instant, rfc3339
 from collector.http.problems import Problem, invalid, missing
 from collector.http.services import Services
-from collector.http.signed import require
-from collector.people import May
 from collector.queue import Action, Alert, Entry, IllegalActionError, InvalidActionError
 from collector.ranking import ranked
 from collector.relational import UnknownAlertError
@@ -21,9 +17,6 @@ from collector.subjects import Subject, subject, subjects
 from rules.evaluation import By
 from rules.rule import Rule
 from rules.storm import rule_named
-
-ANONYMOUS: Final = "api"
-NOBODY: Final = "nobody"  # the id of whoever is not signed in
 
 
 class Text(BaseModel):
@@ -171,12 +164,6 @@ def detail(services: Services, id_: int) -> AlertDetail:
         checked=list(alert.checked),
         history=[_entry(entry) for entry in services.relational.history(id_)],
     )
-
-
-def actor(request: Request, by: str | None) -> str:
-    """Who acts: the person signed in, or where nobody is, who it says it is. Raises `Problem` (403)."""
-    person = require(request, May.WORK)
-    return person.id if person.id != NOBODY else (by or "").strip() or ANONYMOUS
 
 
 def act(services: Services, id_: int, action: Action, who: str, revision: int | None) -> AlertDetail:

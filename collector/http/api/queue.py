@@ -7,15 +7,17 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from collector.http.api import alerts, v1
+from collector.http.api.refusals import REFUSALS, TOKEN
 from collector.http.api.v1 import AlertFilter, Given, services_of
 from collector.http.fields import EmptyIsNone, GivenDuration, GivenInstant, Instant
 from collector.http.problems import invalid, missing
-from collector.http.signed import person_of
+from collector.http.signed import person_of, require
+from collector.people import May
 from collector.queue import RANK, Acknowledge, Action, Assign, Close, Note, Reason, Snooze
 from collector.relational.queued import MOST_AT_ONCE, Outcome, Precision
 from collector.relational.views import InvalidViewError, UnknownViewError, View
 
-router = APIRouter(prefix="/api/v1", responses=v1.REFUSALS)
+router = APIRouter(prefix="/api/v1", responses=REFUSALS, dependencies=[TOKEN])
 PRECISION_MS: Final = 90 * 24 * 3_600_000
 
 
@@ -34,7 +36,6 @@ class BulkBody(Given):
 
     alerts: Annotated[list[Meant], Field(min_length=1, max_length=MOST_AT_ONCE)]
     action: Literal["acknowledge", "snooze", "close", "assign", "note"]
-    by: Annotated[str | None, Field(max_length=100)] = None
     note: str | None = None
     until: GivenInstant | None = None
     length: Annotated[GivenDuration | None, Field(alias="for")] = None
@@ -73,7 +74,7 @@ class BulkAnswer(BaseModel):
 @router.post("/alerts/bulk")
 def act_on_many(request: Request, body: BulkBody) -> BulkAnswer:
     """Does the same about many alerts, in one transaction; each is done or refused by itself."""
-    services, who = services_of(request), alerts.actor(request, body.by)
+    services, who = services_of(request), require(request, May.WORK).id
     meant = {each.id: each.revision for each in body.alerts}
     outcomes = services.relational.queue.act_many(meant, _action(request, body), who, services.clock())
     services.changes.publish("alerts", [each.id for each in outcomes if each.refusal is None])

@@ -6,11 +6,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 
-from collector.http.api import alerts, v1
+from collector.http.api import alerts
+from collector.http.api.refusals import REFUSALS, TOKEN
 from collector.http.api.v1 import Given, services_of
 from collector.http.fields import EmptyIsNone, GivenInstant, Instant, Limit, rfc3339
 from collector.http.problems import Problem, missing
 from collector.http.services import Services
+from collector.http.signed import require
+from collector.people import May
 from collector.relational.silencing import Changed, EndedSilenceError, UnknownSilenceError
 from collector.silences import (
     MAX_MATCHERS,
@@ -23,7 +26,7 @@ from collector.silences import (
     SilenceKind,
 )
 
-router = APIRouter(prefix="/api/v1", responses=v1.REFUSALS)
+router = APIRouter(prefix="/api/v1", responses=REFUSALS, dependencies=[TOKEN])
 SilenceId = Annotated[int, Path(ge=1, le=2**53, description="The silence's number.")]
 
 
@@ -51,18 +54,11 @@ class MatchersBody(Given):
 class SilenceBody(MatchersBody):
     """A silence, or a maintenance window. It begins now if it does not say when."""
 
-    by: Annotated[str | None, Field(max_length=100)] = None
     kind: Literal["silence", "maintenance"] = "silence"
     begins_at: GivenInstant | None = None
     ends_at: GivenInstant
     comment: str
     recurrence: RecurrenceItem | None = None
-
-
-class EndBody(Given):
-    """Who ends it, where nobody is signed in."""
-
-    by: Annotated[str | None, Field(max_length=100)] = None
 
 
 class SilenceFilter(Given):
@@ -133,7 +129,7 @@ def preview_silence(request: Request, body: MatchersBody) -> PreviewItem:
 @router.post("/silences")
 def add_silence(request: Request, body: SilenceBody) -> ChangedItem:
     """Hides alerts from now or later on; the answer says how many it hides at once."""
-    services, who = services_of(request), alerts.actor(request, body.by)
+    services, who = services_of(request), require(request, May.WORK).id
     try:
         changed = services.relational.silences.add(_draft(services, body), who, services.clock())
     except InvalidSilenceError as error:
@@ -154,7 +150,7 @@ def get_silence(request: Request, silence: SilenceId) -> SilenceItem:
 @router.put("/silences/{silence}")
 def change_silence(request: Request, silence: SilenceId, body: SilenceBody) -> ChangedItem:
     """Makes a silence another one, while it has not ended."""
-    services, who = services_of(request), alerts.actor(request, body.by)
+    services, who = services_of(request), require(request, May.WORK).id
     try:
         changed = services.relational.silences.change(silence, _draft(services, body), who, services.clock())
     except InvalidSilenceError as error:
@@ -165,9 +161,9 @@ def change_silence(request: Request, silence: SilenceId, body: SilenceBody) -> C
 
 
 @router.post("/silences/{silence}/end")
-def end_silence(request: Request, silence: SilenceId, body: EndBody) -> ChangedItem:
+def end_silence(request: Request, silence: SilenceId) -> ChangedItem:
     """Ends a silence before its time: what it hid is shown again."""
-    services, who = services_of(request), alerts.actor(request, body.by)
+    services, who = services_of(request), require(request, May.WORK).id
     try:
         changed = services.relational.silences.end(silence, who, services.clock())
     except (UnknownSilenceError, EndedSilenceError) as error:

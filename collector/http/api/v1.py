@@ -1,6 +1,6 @@
 """The API for scripts: `/api/v1`, and what monitoring asks for."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -9,12 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from collector import telemetry
 from collector.http import events
 from collector.http.api import alerts, delivery, export, robots, series
+from collector.http.api.refusals import REFUSALS, TOKEN
 from collector.http.fields import EmptyIsNone, GivenDuration, GivenInstant, Limit, one_of
-from collector.http.problems import MEDIA_TYPE as PROBLEM
+from collector.http.gate import still_signed_in
 from collector.http.problems import invalid
 from collector.http.services import Services
-from collector.http.signed import person_of
-from collector.people import Sees
+from collector.http.signed import person_of, require
+from collector.people import May
 from collector.queue import (
     Acknowledge,
     Action,
@@ -30,17 +31,8 @@ from collector.queue import (
 from collector.relational import AlertQuery, CursorError, Lifecycle, RobotQuery
 from rules import storm
 
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"description": about, "content": {PROBLEM: {"schema": {"type": "object"}}}}
-    for status, about in {
-        403: "Whoever asks may not do this.",
-        404: "There is no such thing.",
-        409: "It cannot be so changed now; `last` says who changed it when.",
-        422: "A value cannot be used; `errors` names fields.",
-        503: "Store or database cannot answer now; `Retry-After` says when to ask again.",
-    }.items()
-}
-router = APIRouter(prefix="/api/v1", responses=REFUSALS)
+router = APIRouter(prefix="/api/v1", responses=REFUSALS, dependencies=[TOKEN])
+health = APIRouter(prefix="/api/v1")
 monitoring = APIRouter()
 AlertId = Annotated[int, Path(ge=1, le=2**53, description="The alert's number.")]
 RobotId = Annotated[str, Path(max_length=64)]
@@ -116,9 +108,8 @@ class SeriesQuery(Given):
 
 
 class ActionBody(Given):
-    """Who acts, where nobody is signed in, and on what."""
+    """On what somebody acts."""
 
-    by: Annotated[str | None, Field(max_length=100)] = None
     revision: Annotated[
         int | None,
         Field(ge=0, le=2**53, description="The alert's as it was read; refused if it was changed meanwhile."),
@@ -249,7 +240,8 @@ def check(request: Request, alert: AlertId, body: CheckBody) -> alerts.AlertDeta
 
 
 def _act(request: Request, alert: int, action: Action, body: ActionBody) -> alerts.AlertDetail:
-    return alerts.act(services_of(request), alert, action, alerts.actor(request, body.by), body.revision)
+    who = require(request, May.WORK).id
+    return alerts.act(services_of(request), alert, action, who, body.revision)
 
 
 @router.get("/robots")
@@ -285,21 +277,23 @@ def get_delivery(request: Request, robot: RobotId) -> delivery.RobotDelivery:
 @router.get("/export", response_class=StreamingResponse)
 def get_export(request: Request) -> StreamingResponse:
     """A recording of everything stored: one Parquet file."""
+    require(request, May.EXPORT)
     return export.recording(services_of(request))
 
 
 @router.get("/alert-log", response_class=StreamingResponse)
 def get_alert_log(request: Request) -> StreamingResponse:
     """What every evaluation said of alerts, the oldest first: a line of JSON each."""
+    require(request, May.EXPORT)
     return export.alert_log(services_of(request))
 
 
-@router.get("/health", response_model=HealthReport)
+@health.get("/health", response_model=HealthReport)
 def get_health(request: Request) -> JSONResponse:
     """200 while the collector does its work, else 503."""
-    health = services_of(request).health()
-    report = HealthReport(ok=health.ok, parts=dict(health.parts), ill=sorted(health.ill))
-    return JSONResponse(report.model_dump(), 200 if health.ok else 503)
+    found = services_of(request).health()
+    report = HealthReport(ok=found.ok, parts=dict(found.parts), ill=sorted(found.ill))
+    return JSONResponse(report.model_dump(), 200 if found.ok else 503)
 
 
 @monitoring.get("/metrics", include_in_schema=False)
@@ -314,7 +308,7 @@ def get_metrics(request: Request) -> Response:
 async def get_events(request: Request) -> StreamingResponse:
     """For open pages: what has changed."""
     services = services_of(request)
-    stream = events.stream(services.changes, services.health)
+    stream = events.stream(services.changes, services.health, welcome=still_signed_in(request))
     return StreamingResponse(stream, headers=events.HEADERS, media_type=events.MEDIA_TYPE)
 
 
@@ -343,7 +337,6 @@ def query_of(request: Request, given: AlertFilter) -> AlertQuery:
         site=given.site,
         overdue_at=services.clock() if given.overdue else None,
         silence=given.silence,
-        seen_by=person.id if person.sees is Sees.OWN else None,
         text=given.text,
         rules=alerts.rules_with(services, given.text) if given.text else (),
     )
