@@ -14,7 +14,7 @@ from collector.http.fields import EmptyIsNone, GivenDuration, GivenInstant, Limi
 from collector.http.gate import still_signed_in
 from collector.http.problems import invalid
 from collector.http.services import Services
-from collector.http.signed import require
+from collector.http.signed import require, services_of
 from collector.people import May
 from collector.queue import Acknowledge, Close, Reason, Severity, Snooze, Work
 from collector.relational import AlertQuery, CursorError, Lifecycle, RobotQuery
@@ -29,12 +29,6 @@ SeverityName = Literal["critical", "high", "medium", "low", "info"]
 CloseReason = Literal[
     "fixed_remotely", "fixed_on_site", "customer_informed", "false_alarm", "expected", "other"
 ]
-
-
-def services_of(request: Request) -> Services:
-    """What the app was created with."""
-    found: Services = request.app.state.services
-    return found
 
 
 class _Given(BaseModel):
@@ -216,7 +210,8 @@ def get_alert_log(request: Request) -> StreamingResponse:
 @health.get("/health", response_model=HealthReport)
 def get_health(request: Request) -> JSONResponse:
     """200 while the collector does its work, else 503."""
-    found = services_of(request).health()
+    services: Services = request.app.state.services
+    found = services.health()
     report = HealthReport(ok=found.ok, parts=dict(found.parts), ill=sorted(found.ill))
     return JSONResponse(report.model_dump(), 200 if found.ok else 503)
 
@@ -224,7 +219,7 @@ def get_health(request: Request) -> JSONResponse:
 @monitoring.get("/metrics", include_in_schema=False)
 def get_metrics(request: Request) -> Response:
     """For Prometheus."""
-    services = services_of(request)
+    services: Services = request.app.state.services  # whole, whoever monitors
     text = services.telemetry.render(services.relational.open_by_severity())
     return Response(text, media_type=telemetry.CONTENT_TYPE)
 

@@ -1,0 +1,1 @@
+"""The API keeps what its OpenAPI document says, whatever is sent to it."""
