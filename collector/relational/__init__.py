@@ -9,7 +9,7 @@ from typing import Literal
 from sqlalchemy import insert, select, update
 
 from collector.queue import Action, Alert, Entry, Work
-from collector.relational import alerts, evaluations, listing, roster, schema
+from collector.relational import alerts, evaluations, listing, roster, schema, sight
 from collector.relational.accounts import Accounts
 from collector.relational.database import Database, UnusableDatabaseError
 from collector.relational.listing import AlertQuery, CursorError, Page
@@ -207,6 +207,11 @@ class Relational:
         """Open alerts by severity; with `csm`, those that this person sees."""
         with self._database.reading() as connection:
             return listing.count_open(connection, "severity", csm)
+
+    def sees(self, csm: str, customer: str | None) -> bool:
+        """Whether a person that sees its own only may see what is of this customer."""
+        with self._database.reading() as connection:
+            return sight.sees(connection, csm, customer)
 
     def open_by_robot(self) -> dict[str, int]:
         """Open alerts by robot; robots without one are not in it."""

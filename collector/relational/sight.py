@@ -26,3 +26,8 @@ def of_others(connection: Connection, csm: str, names: Collection[str | None]) -
     owned = select(customers.c.id, customers.c.csm).where(customers.c.csm.is_not(None))
     asked = owned.where(customers.c.id.in_(names)) if len(names) < _FEW else owned
     return {id_ for id_, owner in connection.execute(asked) if owner != csm and id_ in names}
+
+
+def sees(connection: Connection, csm: str, customer: str | None) -> bool:
+    """Whether this person sees what is of that customer."""
+    return not of_others(connection, csm, [customer])

@@ -236,6 +236,7 @@ def test_whose_customers_a_person_sees(database: Relational) -> None:
     hidden = ids[1]
     assert (seen.alert(hidden), seen.history(hidden), seen.alerts_of("r2")) == (None, [], [])
     assert seen.open_alert(("Silent", "robot", "r2")) is None
+    assert [database.sees("mei", customer) for customer in robots.values()] == [True, False, True, True, True]
     outcomes = seen.queue.act_many(dict.fromkeys(ids), Acknowledge(), "mei", T)
     assert [outcome.refusal is None for outcome in outcomes] == [True, False, True, True, True]
     with pytest.raises(UnknownAlertError):
