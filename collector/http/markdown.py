@@ -32,6 +32,12 @@ def block(text: str) -> Markup:
     return Markup(_PARSER.render(text))  # noqa: S704 - tags in the text come out as text
 
 
+def plain(text: str) -> str:
+    """One line without any of its marks."""
+    tokens = (child for token in _PARSER.parseInline(text) for child in token.children or ())
+    return "".join(" " if token.type == "softbreak" else token.content for token in tokens)
+
+
 def inline(text: str) -> Markup:
     """One line: emphasis, code and links."""
     return Markup(_PARSER.renderInline(text))  # noqa: S704 - as above

@@ -11,12 +11,14 @@ from fastapi.testclient import TestClient
 from collector.http import app
 from collector.http.i18n import Words
 from collector.http.pages import frame
-from collector.http.views.playbook import PlaybookView, Step, playbook_view, shelves
+from collector.http.views.playbook import PlaybookView, playbook_view, shelves, step_text
+from collector.queue import Check, Close, Reason
 from rules import playbooks
 from rules.storm import RULE as STORM
 from tests.browser import world
 
 HTML = {"Accept": "text/html"}
+SCRIPT = {"HX-Request": "true", **HTML}
 CHECKLIST = '{% from "playbook.html" import checklist with context %}{{ checklist(play) }}'
 
 
@@ -111,14 +113,64 @@ def test_the_checklist_of_an_alert(built: world.World) -> None:
 
 def test_steps_that_are_done(built: world.World) -> None:
     """They are ticked, and a tick can be taken back."""
+    built.services.relational.act(1, Check("1"), "li.wei", built.now)
     play = of_alert(built, Words("zh"))
-    first, *rest = play.steps
-    ticked = replace(play, steps=(Step(1, first.text, done=True), *rest))
-    assert ticked.done == 1
-    html = checklist(ticked, Words("zh"))
+    assert [step.number for step in play.steps if step.done] == [1]
+    html = checklist(play, Words("zh"))
     assert html.count('aria-checked="true"') == 1
     assert html.count('name="done" value="false"') == 1
     assert f"已完成 1 / {len(play.steps)}" in html
+
+
+def test_ticking_without_scripts(client: TestClient, built: world.World) -> None:
+    """A plain form ticks a step, or takes the tick back, and leads to the alert's checklist."""
+    for done, count in (("true", 1), ("true", 1), ("false", 0)):
+        answer = client.post("/alerts/1/check", data={"step": "2", "done": done}, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/alerts/1#playbook")
+        assert of_alert(built, Words("en")).done == count
+
+
+def test_ticking_with_scripts(client: TestClient) -> None:
+    """The checklist comes back as it is now, for its own place on the page."""
+    answer = client.post("/alerts/1/check", data={"step": "2", "done": "true"}, headers=SCRIPT)
+    assert answer.status_code == 200
+    assert answer.text.strip().startswith('<section class="card playbook" id="playbook">')
+    assert answer.text.count('aria-checked="true"') == 1
+
+
+@pytest.mark.parametrize("step", ["", "0", "99", "x"])
+def test_a_step_that_is_none(client: TestClient, built: world.World, step: str) -> None:
+    """Refused in words, with nothing done; with scripts beside the checklist, else as a page."""
+    for headers in (SCRIPT, HTML):
+        answer = client.post("/alerts/1/check", data={"step": step}, headers=headers)
+        assert answer.status_code == 422
+        assert Words("en")("playbook.step_unknown") in answer.text
+        assert ('id="playbook"' in answer.text) == (headers is SCRIPT)
+    assert of_alert(built, Words("en")).done == 0
+
+
+def test_a_closed_alert_takes_no_step(client: TestClient, built: world.World) -> None:
+    """Somebody closed it while the page stood open: said, and the checklist is shown as it ended."""
+    built.services.relational.act(1, Close(Reason.EXPECTED), "li.wei", built.now)
+    answer = client.post("/alerts/1/check?lang=zh", data={"step": "1"}, headers=SCRIPT)
+    assert answer.status_code == 409
+    assert "这条告警已关闭，不能再勾选步骤。" in answer.text
+    assert "<form" not in answer.text
+
+
+def test_an_alert_that_is_not_there(client: TestClient) -> None:
+    """Nothing to tick."""
+    for id_ in ("99", "x", "9" * 20):
+        assert client.post(f"/alerts/{id_}/check", data={"step": "1"}, headers=HTML).status_code == 404
+
+
+def test_a_step_in_the_history(built: world.World) -> None:
+    """In plain words; by its number where the playbook has changed since."""
+    alert = built.services.relational.alert(1)
+    assert alert is not None
+    first = playbooks.shipped()["relocalization-failing"].zh.steps[0]
+    assert step_text(built.services, alert, "1", Words("zh")) == first
+    assert step_text(built.services, alert, "19", Words("zh")) == "第 19 步"
 
 
 def test_what_is_closed_is_not_ticked(built: world.World) -> None:

@@ -61,3 +61,10 @@ def test_a_step_is_one_line() -> None:
     assert markdown.inline("Press **five** <b>buttons</b>") == (
         "Press <strong>five</strong> &lt;b&gt;buttons&lt;/b&gt;"
     )
+
+
+def test_plain_words_have_no_marks() -> None:
+    """For a line of history: emphasis, code and links are what they say."""
+    assert markdown.plain("Run **this** `vitals-agent` [here](https://a.example)\nnow") == (
+        "Run this vitals-agent here now"
+    )

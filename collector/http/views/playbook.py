@@ -1,6 +1,7 @@
 """Playbooks as people read them: beside an alert as a checklist, on a page of their own, and all of them."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,11 +20,16 @@ from rules.storm import rule_named
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of the checklist; numbers count from 1, and are what an alert's `checked` holds."""
+    """One step of the checklist; numbers count from 1."""
 
     number: int
     text: Markup
     done: bool = False
+
+    @property
+    def id(self) -> str:
+        """What an alert's `checked` holds, once it is done."""
+        return str(self.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,16 @@ def playbook_view(services: Services, alert: Alert, t: Words) -> PlaybookView | 
     playbook = services.playbooks.get((rule.call_to_action.playbook or "") if rule else "")
     if playbook is None:
         return None
-    checked = frozenset(getattr(alert, "checked", None) or ())
-    return _view(playbook, t, checked, f"/alerts/{alert.id}/check" if alert.is_open else "")
+    return _view(playbook, t, alert.checked, f"/alerts/{alert.id}/check" if alert.is_open else "")
+
+
+def step_text(services: Services, alert: Alert, step: str, t: Words) -> str:
+    """A step of an alert's playbook in plain words, for its history; its number where there is none."""
+    rule = rule_named(services.rules, alert.rule)
+    playbook = services.playbooks.get((rule.call_to_action.playbook or "") if rule else "")
+    written = playbook[t.language].steps if playbook else ()
+    numbered = {str(number): text for number, text in enumerate(written, start=1)}
+    return markdown.plain(numbered[step]) if step in numbered else t("playbook.step", number=step)
 
 
 def alone(services: Services, name: str, t: Words) -> PlaybookView | None:
@@ -129,9 +143,7 @@ def _badness(rule: Rule) -> int:
     return RANK[Severity(rule.severity)]
 
 
-def _view(
-    playbook: Playbook, t: Words, checked: frozenset[int] = frozenset(), check_url: str = ""
-) -> PlaybookView:
+def _view(playbook: Playbook, t: Words, checked: Sequence[str] = (), check_url: str = "") -> PlaybookView:
     written = _rendered(playbook, t.language)
     return PlaybookView(
         name=playbook.name,
@@ -139,7 +151,7 @@ def _view(
         title=playbook[t.language].title,
         meaning=written.meaning,
         steps=tuple(
-            Step(number, text, number in checked) for number, text in enumerate(written.steps, start=1)
+            Step(number, text, str(number) in checked) for number, text in enumerate(written.steps, start=1)
         ),
         customer=written.customer,
         visit=written.visit,
