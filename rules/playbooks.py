@@ -33,12 +33,15 @@ def shipped() -> Mapping[str, Playbook]:
 
 def read(paths: Sequence[Path]) -> dict[str, Playbook]:
     """The playbooks beside rule files, by name. Raises `RuleErrors` with every problem of every file."""
-    problems: list[Problem] = []
-    found = {playbook.name: playbook for folder in _folders(paths) for playbook in _folder(folder, problems)}
-    problems.extend(_twice(paths))
-    if problems:
-        raise RuleErrors(problems)
+    found, wrong = _read(paths)
+    if wrong:
+        raise RuleErrors(wrong)
     return found
+
+
+def problems(paths: Sequence[Path]) -> list[Problem]:
+    """Everything that is wrong with the playbooks beside rule files, whatever the rules say."""
+    return _read(paths)[1]
 
 
 def known(paths: Sequence[Path]) -> Mapping[str, Playbook]:
@@ -53,26 +56,28 @@ def check(rules: RuleSet, paths: Sequence[Path]) -> Findings:
     a warning; that a rule names none is a warning, too. A playbook that no rule names is a problem, unless
     some rule file beside it was not read.
     """
-    problems: list[Problem] = []
+    wrong = problems(paths)
     warnings: list[Problem] = []
-    try:
-        read(paths)
-    except RuleErrors as errors:
-        problems.extend(errors.problems)
     written = {name for folder in _folders([*paths, *load.shipped()]) for name in _files(folder)}
     for rule in rules.rules:
-        _judge(rule, written, problems, warnings)
-    problems.extend(_unnamed(rules, paths))
-    return Findings(tuple(problems), tuple(warnings))
+        _judge(rule, written, wrong, warnings)
+    return Findings((*wrong, *_unnamed(rules, paths)), tuple(warnings))
 
 
-def _judge(rule: Rule, written: set[str], problems: list[Problem], warnings: list[Problem]) -> None:
+def _read(paths: Sequence[Path]) -> tuple[dict[str, Playbook], list[Problem]]:
+    wrong: list[Problem] = []
+    read = (playbook for folder in _folders(paths) for playbook in _folder(folder, wrong))
+    found = {playbook.name: playbook for playbook in read}
+    return found, [*wrong, *_twice(paths)]
+
+
+def _judge(rule: Rule, written: set[str], wrong: list[Problem], warnings: list[Problem]) -> None:
     file, _, line = rule.place.rpartition(":")
     name = rule.call_to_action.playbook
     if name is None:
         warnings.append(Problem(file, int(line), 1, f"{rule.name} names no playbook"))
     elif name not in written:
-        listed = problems if (Path(file).parent / FOLDER).is_dir() else warnings
+        listed = wrong if (Path(file).parent / FOLDER).is_dir() else warnings
         message = f'{rule.name}: there is no playbook "{name}"{hint(name, written)}'
         listed.append(Problem(file, int(line), 1, message))
 

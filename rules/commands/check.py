@@ -30,11 +30,12 @@ def run(arguments: argparse.Namespace) -> int:
     files = load.find(arguments.paths)
     try:
         rules = commands.rules(arguments.paths, known)
-        found = playbooks.check(rules, files)
-        if found.problems:
-            raise load.RuleErrors(found.problems)
     except load.RuleErrors as errors:
-        _tell_problems(errors, arguments.json)
+        _tell_problems([*errors.problems, *playbooks.problems(files)], arguments.json)
+        return 1
+    found = playbooks.check(rules, files)
+    if found.problems:
+        _tell_problems(found.problems, arguments.json)
         return 1
     _tell(rules, len(files), found.warnings, arguments.json)
     return 0
@@ -52,9 +53,9 @@ def _tell(rules: RuleSet, files: int, warnings: Sequence[Problem], as_json: bool
     print(f"{len(rules.rules)} rules in {files} files: nothing wrong")
 
 
-def _tell_problems(errors: load.RuleErrors, as_json: bool) -> None:
+def _tell_problems(problems: Sequence[Problem], as_json: bool) -> None:
     if not as_json:
-        print(errors, file=sys.stderr)
+        print(*problems, sep="\n", file=sys.stderr)
         return
-    problems = [asdict(problem) for problem in errors.problems]
-    print(json.dumps({"ok": False, "problems": problems}, ensure_ascii=False))
+    report = {"ok": False, "problems": [asdict(problem) for problem in problems]}
+    print(json.dumps(report, ensure_ascii=False))

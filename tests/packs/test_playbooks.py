@@ -1,12 +1,14 @@
 """The shipped playbooks: one for each rule, in both languages, fit to be followed and sent."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from agent import catalogue
 from rules import load, playbooks, storm
-from rules.playbook import LANGUAGES, Language, Playbook
+from rules.document import Problem
+from rules.playbook import LANGUAGES, Language, Playbook, paired, parse
 from rules.rule import Rule
 
 CATALOGUE = catalogue.load()
@@ -80,3 +82,19 @@ def test_a_playbook_is_about_its_rule(rule: Rule) -> None:
     """Its title is what the rule's alerts are called."""
     playbook = PLAYBOOKS[rule.call_to_action.playbook or ""]
     assert (playbook.en.title, playbook.zh.title) == (rule.about.en, rule.about.zh)
+
+
+def test_the_example_of_the_page_is_one() -> None:
+    """docs/packs.md shows a whole playbook, in both languages."""
+    page = (Path(__file__).parents[2] / "docs" / "packs.md").read_text(encoding="utf-8")
+    problems: list[Problem] = []
+    sheets = {}
+    for language in LANGUAGES:
+        found = re.search(rf"^```markdown camera\.{language}\.md\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+        assert found
+        sheet = parse("packs.md", found[1].encode(), language, problems)
+        assert sheet is not None, problems
+        sheets[language] = "packs.md", sheet
+    playbook = paired("camera", sheets, problems)
+    assert playbook is not None
+    assert playbook.steps == 3

@@ -144,3 +144,14 @@ def test_two_folders_with_the_same_name(tmp_path: Path, capsys: pytest.CaptureFi
     second = tmp_path / "two" / "playbooks" / "drops.en.md"
     message = f'"drops" is also in {tmp_path}/one/playbooks; every playbook needs its own name'
     assert check(capsys, tmp_path / "one", tmp_path / "two") == (1, [f"{second}:1:1: {message}"])
+
+
+def test_rules_and_playbooks_that_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All of it is told at once."""
+    path = rule(tmp_path, "Drops", "drops")
+    path.write_text(path.read_text(encoding="utf-8").replace("low", "urgent"), encoding="utf-8")
+    playbook(tmp_path, "drops", zh=ZH.replace("您好。", ""))
+    status, lines = check(capsys, tmp_path)
+    assert status == 1
+    assert "urgent" in lines[0]
+    assert lines[1] == f"{tmp_path}/playbooks/drops.zh.md:13:1: the section is empty"
