@@ -9,7 +9,8 @@ from typing import Literal
 from sqlalchemy import insert, select, update
 
 from collector.queue import Action, Alert, Entry, Work
-from collector.relational import alerts, evaluations, listing, roster, schema
+from collector.relational import alerts, evaluations, listing, roster, schema, sight
+from collector.relational.accounts import Accounts
 from collector.relational.database import Database, UnusableDatabaseError
 from collector.relational.listing import AlertQuery, CursorError, Page
 from collector.relational.queued import Queue, UnknownAlertError
@@ -43,6 +44,7 @@ class Relational:
 
     def __init__(self, url: str, *, alone: bool = False) -> None:
         self._database = Database(url, alone=alone)
+        self.accounts = Accounts(self._database)
         self.queue = Queue(self._database)
         self.silences = Silences(self._database)
         self.views = Views(self._database)
@@ -201,10 +203,15 @@ class Relational:
         with self._database.reading() as connection:
             return listing.count_matching(connection, AlertQuery(hidden_by=by))
 
-    def open_by_severity(self) -> dict[str, int]:
-        """Open alerts by severity."""
+    def open_by_severity(self, csm: str | None = None) -> dict[str, int]:
+        """Open alerts by severity; with `csm`, those that this person sees."""
         with self._database.reading() as connection:
-            return listing.count_open(connection, "severity")
+            return listing.count_open(connection, "severity", csm)
+
+    def sees(self, csm: str, customer: str | None) -> bool:
+        """Whether a person that sees its own only may see what is of this customer."""
+        with self._database.reading() as connection:
+            return sight.sees(connection, csm, customer)
 
     def open_by_robot(self) -> dict[str, int]:
         """Open alerts by robot; robots without one are not in it."""

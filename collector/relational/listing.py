@@ -23,6 +23,7 @@ from collector.queue import Alert, Severity, Work
 from collector.relational.alerts import read
 from collector.relational.cases import IS_OPEN
 from collector.relational.schema import alerts, robots
+from collector.relational.sight import seen_by
 from rules.evaluation import Entity, SignalKey
 
 State = Literal["open", "closed", "all"]
@@ -66,6 +67,7 @@ class AlertQuery:
     overdue_at: int | None = None  # past a deadline by then
     text: str | None = None  # somewhere in entity, its name, customer, site, rule or owner
     rules: tuple[str, ...] = ()  # beside `text`: rules whose words have it in them
+    csm: str | None = None  # of this person's customers, and of those that are nobody's
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +175,14 @@ def _group(
     return Group(name, count, int(new), int(overdue), tuple(Severity)[rank], priority, oldest_at)
 
 
-def count_open(connection: Connection, column: Literal["severity", "entity", "subsystem"]) -> dict[str, int]:
-    """Open alerts counted by severity, robot or subsystem."""
+def count_open(
+    connection: Connection, column: Literal["severity", "entity", "subsystem"], csm: str | None = None
+) -> dict[str, int]:
+    """Open alerts counted by severity, robot or subsystem; with `csm`, those that this person sees."""
     by = alerts.c[column]
     query = select(by, func.count()).where(IS_OPEN).group_by(by)
+    if csm is not None:
+        query = query.where(seen_by(csm, alerts.c.customer))
     if column == "entity":
         query = query.where(alerts.c.kind == "robot")
     return {row[0]: row[1] for row in connection.execute(query)}
@@ -243,6 +249,8 @@ def _of_whom(query: AlertQuery) -> list[ColumnElement[bool]]:
         found.append(alerts.c.owner.is_(None))
     if query.customers is not None:
         found.append(alerts.c.customer.in_(query.customers))
+    if query.csm is not None:
+        found.append(seen_by(query.csm, alerts.c.customer))
     return found
 
 
