@@ -11,6 +11,7 @@ from collector.queue import Acknowledge, Kind
 from collector.relational import AlertQuery, Relational, RobotRecord
 from collector.relational.database import Database
 from collector.relational.schema import customers
+from collector.relational.seen import SeenRelational
 from collector.relational.silencing import EndedSilenceError, UnknownSilenceError
 from collector.silences import Draft, InvalidSilenceError, Matcher, Op, Recurrence, SilenceKind
 from rules.evaluation import By, Entity, Suppression
@@ -33,7 +34,7 @@ def filled(url: str) -> Iterator[Relational]:
         ]
     )
     with closing(Database(url)) as raw, raw.writing() as connection:
-        connection.execute(insert(customers).values(id="ACME", tier="key", revision=1))
+        connection.execute(insert(customers).values(id="ACME", tier="key", csm="mei", revision=1))
     with closing(relational):
         yield relational
 
@@ -175,6 +176,14 @@ def test_a_preview_shows_some_and_counts_all(filled: Relational) -> None:
     )
     made = filled.silences.add(draft(Matcher("robot", "prefix", ("n",))), "mei", T)
     assert (len(made.alerts), filled.queue.counts(T).hidden) == (2_501, 2_501)
+
+
+def test_a_preview_of_one_who_sees_its_own(filled: Relational) -> None:
+    """What is of customers of others is not in it."""
+    filled.commit(Signals().fires(T, "Silent", "r1", "k1"), RULES)
+    everything = [Matcher("kind", "=", ("robot",))]
+    counts = [SeenRelational(filled, csm).silences.preview(everything).count for csm in ("mei", "ana")]
+    assert counts == [2, 1]
 
 
 def test_silences_page_by_page(filled: Relational) -> None:

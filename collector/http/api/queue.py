@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field
 
 from collector.http.api import alerts, v1
 from collector.http.api.refusals import REFUSALS, TOKEN
-from collector.http.api.v1 import AlertFilter, Given, services_of
+from collector.http.api.v1 import AlertFilter, Given
 from collector.http.fields import EmptyIsNone, GivenDuration, GivenInstant, Instant
 from collector.http.problems import invalid, missing
-from collector.http.signed import person_of, require
+from collector.http.signed import person_of, require, services_of
 from collector.people import May
 from collector.queue import RANK, Acknowledge, Action, Assign, Close, Note, Reason, Snooze
 from collector.relational.queued import MOST_AT_ONCE, Outcome, Precision

@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field
 
 from collector.http.api import alerts
 from collector.http.api.refusals import REFUSALS, TOKEN
-from collector.http.api.v1 import Given, services_of
+from collector.http.api.v1 import Given
 from collector.http.fields import EmptyIsNone, GivenInstant, Instant, Limit, rfc3339
 from collector.http.problems import Problem, missing
 from collector.http.services import Services
-from collector.http.signed import require
+from collector.http.signed import require, services_of
 from collector.people import May
 from collector.relational.silencing import Changed, EndedSilenceError, UnknownSilenceError
 from collector.silences import (
