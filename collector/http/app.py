@@ -16,7 +16,7 @@ from collector.http.api import people as people_api
 from collector.http.api import v1
 from collector.http.gate import Gate
 from collector.http.guard import Guard
-from collector.http.pages import console, frame, me, people, signin
+from collector.http.pages import console, frame, me, people, playbooks, signin
 from collector.http.services import Services
 from collector.limited import Limited
 from collector.stores import StoreError
@@ -27,6 +27,7 @@ _ROUTERS: Final = (
     v1.monitoring,
     people_api.router,
     signin.router,
+    playbooks.router,
     me.router,
     people.router,
     console.router,

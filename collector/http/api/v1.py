@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from collector import telemetry
 from collector.http import events
-from collector.http.api import alerts, delivery, export, robots, series
+from collector.http.api import alerts, delivery, export, playbooks, robots, series
 from collector.http.api.refusals import REFUSALS, TOKEN
 from collector.http.fields import EmptyIsNone, GivenDuration, GivenInstant, Limit, one_of
 from collector.http.gate import still_signed_in
@@ -191,6 +191,12 @@ def get_series(
 def get_delivery(request: Request, robot: RobotId) -> delivery.RobotDelivery:
     """How a robot's samples came in the last 7 days, in figures and in words; and what was lost, ever."""
     return delivery.read(services_of(request), robot)
+
+
+@router.get("/playbooks/{name}")
+def get_playbook(request: Request, name: Annotated[str, Path(max_length=64)]) -> playbooks.PlaybookItem:
+    """What to do about an alert whose rule names this playbook: Markdown, in both languages."""
+    return playbooks.detail(services_of(request), name)
 
 
 @router.get("/export", response_class=StreamingResponse)
