@@ -2,8 +2,7 @@
 
     python bench/queue.py [--alerts 100000] [--customers 10000] [--postgresql URL]
 
-A registered fleet: ten robots and a contract a customer, a hundred customers a CSM. Alerts open through the
-same commits as in a collector. Then a collector's web serves them in a process of its own over a loopback
+A registered fleet: ten robots and a contract a customer, a hundred customers a CSM. Then a collector's web serves them in a process of its own over a loopback
 socket, and one client asks, signed in by a token of the API or, for pages, by a session. At last evaluations
 are committed: each a hundred events, half of them new alerts, half ends of others.
 
@@ -36,7 +35,7 @@ import numpy as np
 from sqlalchemy import insert
 
 from agent.catalogue import load
-from collector import credentials
+from collector import credentials, queue
 from collector.http import server
 from collector.http.app import create
 from collector.http.changes import Changes
@@ -45,7 +44,9 @@ from collector.http.signed import COOKIE
 from collector.people import Person, Role
 from collector.presence import Fleet
 from collector.relational import Relational, RobotRecord
+from collector.relational import alerts as rows
 from collector.relational.database import Database
+from collector.relational.opening import Cases
 from collector.relational.schema import contracts, customers, sites
 from collector.stores.duckdb import DuckStore
 from collector.telemetry import Telemetry
@@ -56,6 +57,7 @@ from rules.rule import CallToAction, Compare, Comparison, Group, Increase, Rule,
 HOLD_MS: Final = 200
 ROBOTS: Final = 10  # of a customer
 OWNED: Final = 100  # customers of a CSM
+PORTION: Final = 5_000  # alerts that open in one transaction, while the database is filled
 EVENTS: Final = 100  # of an evaluation
 DAY_MS: Final = 86_400_000
 METRIC: Final = "navigation.relocalization_faults"
@@ -125,13 +127,28 @@ class Bench:
             person = Person(f"csm{number}", f"CSM {number}", role, tz="Asia/Shanghai")
             accounts.add(person, None, "bench", self._now)
         self._register()
-        span = max(1, 20 * DAY_MS // max(1, self._alerts // 1_000))
-        while self._next < self._alerts:
-            self._commit(min(1_000, self._alerts - self._next), 0, span)
+        span = max(1, 20 * DAY_MS // max(1, self._alerts // PORTION))
+        with closing(Database(self._url)) as raw:
+            while self._next < self._alerts:
+                self._at += span
+                self._fill_in(raw, min(PORTION, self._alerts - self._next))
+        self._relational.queue.rerank(self._now)
         secret, token = credentials.secret(), credentials.api_token()
         accounts.open_session(credentials.digest(secret), "csm0", self._now, "password", "bench")
         accounts.add_token("api", credentials.digest(token), "csm0", "bench", "csm0", self._now, None)
         return secret, token
+
+    def _fill_in(self, raw: Database, count: int) -> None:
+        """Opens alerts as a commit does, but for the engine's own rows, and ranks them later."""
+        events = [self._event(self._next + number) for number in range(count)]
+        with raw.writing() as connection:
+            cases = Cases(connection, events)
+            steps = [queue.opened(each, RULES.by_name[each.rule], cases.case(each)) for each in events]
+            ids = rows.add(connection, [step.alert for step in steps])
+            trail = ((id_, entry) for id_, step in zip(ids, steps, strict=True) for entry in step.entries)
+            rows.report(connection, trail)
+        self._open += range(self._next, self._next + count)
+        self._next += count
 
     def _register(self) -> None:
         named = [f"customer {number}" for number in range(self._customers)]

@@ -61,6 +61,10 @@ class SilenceBody(MatchersBody):
     recurrence: RecurrenceItem | None = None
 
 
+class EndBody(Given):
+    """There is nothing to say."""
+
+
 class SilenceFilter(Given):
     """Which silences to list."""
 
@@ -161,7 +165,7 @@ def change_silence(request: Request, silence: SilenceId, body: SilenceBody) -> C
 
 
 @router.post("/silences/{silence}/end")
-def end_silence(request: Request, silence: SilenceId) -> ChangedItem:
+def end_silence(request: Request, silence: SilenceId, _body: EndBody) -> ChangedItem:
     """Ends a silence before its time: what it hid is shown again."""
     services, who = services_of(request), require(request, May.WORK).id
     try:
