@@ -2,10 +2,9 @@
 
     python bench/queue.py [--alerts 100000] [--customers 10000] [--postgresql URL]
 
-A registered fleet: ten robots and a contract a customer, a hundred customers a CSM. A collector's web serves
-it in a process of its own over a loopback socket, and one client asks, signed in by a token of the API or, for
-pages, by a session. At last evaluations are committed: each a hundred events, half of them new alerts, half
-ends of others.
+A registered fleet: ten robots and a contract a customer, a hundred customers a CSM. The web is a process
+of its own, on loopback. One client asks, signed in by a token of the API or, for pages, by a session.
+At last evaluations are committed: each a hundred events, half of them new alerts, half ends of others.
 
 Hold: 200 ms for the queue's first page, of 20 nineteen. PostgreSQL's URL must be of an empty database.
 """
