@@ -5,7 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from agent.catalogue import CatalogueError
 from agent.wire import is_fleet
-from collector import assembly, evaluation, roster, transfer
+from collector import assembly, commands, evaluation, transfer
 from collector.assembly import Opened
+from collector.commands import registry
 from collector.config import (
     Config,
     ConfigError,
@@ -25,12 +26,12 @@ from collector.config import (
     Tls,
     parse_age,
     parse_broker,
-    parse_database,
     parse_http,
 )
 from collector.folder import Folder, FolderError
 from collector.http.server import AddressError
-from collector.relational import Relational, UnusableDatabaseError
+from collector.registry_files import RegistryFileError
+from collector.relational import UnusableDatabaseError
 from collector.stores import Retention, StoreError
 from collector.stores.address import StoreAddressError, parse_store
 from rules.load import RuleErrors
@@ -42,12 +43,12 @@ _WRONG = (
     StoreError,
     RuleErrors,
     RecordingError,
-    roster.RosterError,
+    RegistryFileError,
     transfer.TransferError,
 )
 _EXAMPLE = """example:
   vitals-collector run --data data --mqtt mqtt://127.0.0.1:1883 --fleet main --http 127.0.0.1:8080
-  vitals-collector roster import robots.csv --data data
+  vitals-collector registry import registry.yaml --data data
   vitals-collector export --data data --out fleet.parquet
 """
 
@@ -102,7 +103,7 @@ def _run(arguments: argparse.Namespace) -> int:
         http=parse_http(arguments.http),
         evaluation=_evaluation(arguments),
         tls=Tls(arguments.ca, arguments.cert, arguments.key),
-        database=_database(arguments),
+        database=commands.database(arguments),
         retention=_retention(arguments),
         store=parse_store(arguments.store),
     )
@@ -116,10 +117,6 @@ def _run(arguments: argparse.Namespace) -> int:
 
     assembly.run(config, ready)
     return 0
-
-
-def _database(arguments: argparse.Namespace) -> str | None:
-    return None if arguments.database is None else parse_database(arguments.database)
 
 
 def _evaluation(arguments: argparse.Namespace) -> Evaluation:
@@ -141,7 +138,9 @@ def _export(arguments: argparse.Namespace) -> int:
     if arguments.out is None and arguments.alerts is None:
         raise ConfigError("nothing to export; give --out FILE.parquet, --alerts FILE.jsonl, or both")
     store = parse_store(arguments.store)
-    transfer.export(Folder(arguments.data), arguments.out, arguments.alerts, _database(arguments), store)
+    transfer.export(
+        Folder(arguments.data), arguments.out, arguments.alerts, commands.database(arguments), store
+    )
     sizes = {path: path.stat().st_size for path in (arguments.out, arguments.alerts) if path is not None}
     if not arguments.json:
         print("\n".join(f"{path}: {size:,} bytes" for path, size in sizes.items()))
@@ -162,7 +161,7 @@ def _import(arguments: argparse.Namespace) -> int:
             Folder(arguments.data),
             _evaluation(arguments),
             progress,
-            _database(arguments),
+            commands.database(arguments),
             parse_store(arguments.store),
         )
     taken = outcome.imported
@@ -178,31 +177,6 @@ def _import(arguments: argparse.Namespace) -> int:
     if taken.ignored:
         print(f"not in the catalogue, so not taken: {', '.join(taken.ignored)}")
     return 0
-
-
-def _roster_import(arguments: argparse.Namespace) -> int:
-    reading = roster.read(arguments.file)
-    for problem in reading.problems:
-        print(f"{arguments.file}:{problem.line}: {problem.reason}", file=sys.stderr)
-    if reading.problems and not arguments.skip_bad:
-        print(
-            "nothing was imported; correct these rows, or add --skip-bad to leave them out", file=sys.stderr
-        )
-        return 1
-    with closing(Relational(_database(arguments) or _own_database(arguments.data))) as relational:
-        result = relational.import_robots(reading.robots)
-    if arguments.json:
-        counts = {"added": result.added, "changed": result.changed, "unchanged": result.unchanged}
-        print(json.dumps({**counts, "bad": len(reading.problems)}))
-    else:
-        print(f"{result.added} robots added, {result.changed} changed, {result.unchanged} as they were")
-    return 1 if reading.problems else 0
-
-
-def _own_database(data: Path) -> str:
-    folder = Folder(data)
-    folder.create()
-    return folder.database
 
 
 @contextmanager
@@ -246,30 +220,18 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_run(commands)
-    _add_export(commands)
-    _add_import(commands)
-    _add_roster(commands)
+    parsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(parsers)
+    _add_export(parsers)
+    _add_import(parsers)
+    registry.add(parsers)
     return parser
 
 
-def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, about: str, example: str
-) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name,
-        help=about,
-        description=f"{about[0].upper()}{about[1:]}.",
-        epilog=f"example:\n  vitals-collector {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-
-
-def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_run(parsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     example = "run --data data --mqtt mqtt://127.0.0.1:1883 --fleet main --http 127.0.0.1:8080"
-    run = _command(commands, "run", "run the collector, with console and API", example)
-    _add_data(run)
+    run = commands.command(parsers, "run", "run the collector, with console and API", example)
+    commands.add_data(run)
     _add_store(run)
     run.add_argument("--mqtt", required=True, metavar="URL", help="the broker: mqtt://host:1883, mqtts://…")
     run.add_argument("--fleet", required=True, metavar="NAME", help="the fleet that the agents name")
@@ -289,10 +251,12 @@ def _add_retention(run: argparse.ArgumentParser) -> None:
         run.add_argument(f"--keep-{name}", default=default, metavar="AGE", help=about)
 
 
-def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_export(parsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     about = "write everything stored as a recording, and the alert log; the collector may be running"
-    export = _command(commands, "export", about, "export --data data --out fleet.parquet --alerts live.jsonl")
-    _add_data(export)
+    export = commands.command(
+        parsers, "export", about, "export --data data --out fleet.parquet --alerts live.jsonl"
+    )
+    commands.add_data(export)
     _add_store(export)
     export.add_argument("--out", type=Path, metavar="FILE.parquet", help="the recording")
     export.add_argument(
@@ -302,37 +266,15 @@ def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     export.set_defaults(run=_export)
 
 
-def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_import(parsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     about = "take in a recording in its own time: samples, evaluations, alerts; the collector must not run"
-    import_ = _command(commands, "import", about, "import fleet.parquet --data data")
+    import_ = commands.command(parsers, "import", about, "import fleet.parquet --data data")
     import_.add_argument("file", type=Path, metavar="FILE.parquet")
-    _add_data(import_)
+    commands.add_data(import_)
     _add_store(import_)
     _add_rules(import_)
     import_.add_argument("--json", action="store_true", help="report as JSON")
     import_.set_defaults(run=_import)
-
-
-def _add_roster(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    group = commands.add_parser("roster", help="robots, sites and customers")
-    roster_commands = group.add_subparsers(required=True, metavar="COMMAND")
-    about = "add robots, or change them, from YAML or CSV; a running collector takes them up"
-    import_ = _command(roster_commands, "import", about, "roster import robots.csv --data data")
-    import_.add_argument("file", type=Path, metavar="FILE", help="columns id, name, customer, site, …")
-    _add_data(import_)
-    import_.add_argument("--skip-bad", action="store_true", help="leave out rows that are wrong")
-    import_.add_argument("--json", action="store_true", help="report as JSON")
-    import_.set_defaults(run=_roster_import)
-
-
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    default = Path("data")
-    parser.add_argument("--data", type=Path, default=default, metavar="DIR", help="default: %(default)s")
-    parser.add_argument(
-        "--database",
-        metavar="URL",
-        help="PostgreSQL for roster and alerts, postgresql://user@host/db; default: SQLite in --data",
-    )
 
 
 def _add_store(parser: argparse.ArgumentParser) -> None:

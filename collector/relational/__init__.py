@@ -10,10 +10,12 @@ from sqlalchemy import insert, select, update
 
 from collector import queue
 from collector.queue import Action, Alert, Entry
+from collector.registry import Lifecycle, RobotRecord
 from collector.relational import alerts, evaluations, roster, schema
 from collector.relational.alerts import AlertQuery, CursorError, Page
 from collector.relational.database import Database, UnusableDatabaseError
-from collector.relational.roster import ImportResult, Lifecycle, RobotQuery, RobotRecord
+from collector.relational.registry import Registry
+from collector.relational.roster import ImportResult, RobotQuery
 from rules.evaluation import Entity, Evaluation, SignalKey, Snapshot
 from rules.roster import Robot, Roster
 from rules.rule import RuleSet
@@ -48,6 +50,7 @@ class Relational:
 
     def __init__(self, url: str, *, alone: bool = False) -> None:
         self._database = Database(url, alone=alone)
+        self.registry = Registry(self._database)
 
     def close(self) -> None:
         """Closes the database; call it once nothing else uses it."""
@@ -99,8 +102,12 @@ class Relational:
             return roster.revision(connection)
 
     def roster(self) -> Roster:
-        """The robots as the engine wants them; rows keep their place for ever."""
-        return Roster([Robot(record.id, record.attributes) for record in self.robots()])
+        """The robots as the engine wants them; rows keep their place for ever.
+
+        What a robot lacks of zone, hours and region its site has, of tier, stage and the like its customer.
+        """
+        with self._database.reading() as connection:
+            return Roster([Robot(id_, attributes) for id_, attributes in roster.attributes(connection)])
 
     # -- engine
 

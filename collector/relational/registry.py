@@ -1,0 +1,499 @@
+"""Customers, contracts, sites and robots: found, changed by people or by files, with a journal of it all.
+
+Every method is one transaction, blocks while it lasts, and may be called from any thread.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Literal
+
+from sqlalchemy import Connection, Select, Table, bindparam, delete, func, insert, select, tuple_, update
+
+from collector.registry import Contract, Customer, Entry, Kind, Plan, Reading, Record, RobotRecord, Site, plan
+from collector.registry.differences import Difference, compared, removal
+from collector.registry.records import Stage, Tier, Value, values
+from collector.relational import journal, roster
+from collector.relational.alerts import CursorError, Page
+from collector.relational.database import Database
+from collector.relational.journal import Change
+from collector.relational.roster import RobotQuery, customers_of, mentions
+from collector.relational.schema import contracts, customers, people, robots, sites
+
+_PORTION: Final = 500  # of the parameters that a statement takes
+_TABLES: Final[Mapping[Kind, Table]] = {
+    Kind.CUSTOMER: customers,
+    Kind.CONTRACT: contracts,
+    Kind.SITE: sites,
+    Kind.ROBOT: robots,
+}
+_DAY_LENGTH: Final = len("2026-01-01")
+_NAMING: Final[Mapping[Kind, tuple[Literal["csm", "customer"], ...]]] = {
+    Kind.CUSTOMER: ("csm",),
+    Kind.CONTRACT: ("customer",),
+    Kind.SITE: ("customer",),
+    Kind.ROBOT: (),
+}
+
+
+class UnknownSubjectError(LookupError):
+    """There is no {kind} {id}."""
+
+    def __init__(self, kind: Kind, id_: str) -> None:
+        self.kind, self.id = kind, id_
+        super().__init__(f"there is no {kind.value} {id_!r}")
+
+
+class StaleError(Exception):
+    """Somebody was quicker: the record is no longer the one that was read.
+
+    `change` is who did what last, where it is known; `current` the record as it is now, None if it is gone.
+    """
+
+    def __init__(self, kind: Kind, id_: str, change: Change | None, current: Record | None) -> None:
+        self.kind, self.id, self.change, self.current = kind, id_, change, current
+        done = "changed" if change is None else change.what
+        fields = f": {', '.join(change.fields)}" if change and change.what == "changed" else ""
+        by = "" if change is None else f" by {change.who}"
+        super().__init__(f"{kind.value} {id_!r} was {done}{by} meanwhile{fields}; read it again")
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What is allowed, but perhaps not meant: a record names somebody or something that nobody registered."""
+
+    kind: Kind
+    id: str
+    field: Literal["csm", "customer"]
+    value: str
+
+    def __str__(self) -> str:
+        what = "person" if self.field == "csm" else "customer"
+        return f"{self.kind.value} {self.id!r}: {self.field} {self.value!r} is no {what} that is known here"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an import did, or would do; `done` only if all of it was."""
+
+    plan: Plan
+    doubts: tuple[Doubt, ...]
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerQuery:
+    """Which customers, by id; None asks for nothing."""
+
+    q: str | None = None  # stands in its name
+    tier: Tier | None = None
+    stage: Stage | None = None
+    csm: str | None = None
+    region: str | None = None
+    industry: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContractQuery:
+    """Which contracts, the one that ends first at the beginning; days are YYYY-MM-DD, both included."""
+
+    q: str | None = None  # stands in its id, or in the customer's name
+    customer: str | None = None
+    csm: str | None = None  # of the customer
+    renewed: Literal["yes", "no", "open"] | None = None
+    ends_from: str | None = None
+    ends_until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteQuery:
+    """Which sites, by id."""
+
+    q: str | None = None  # stands in its name, or in the customer's
+    customer: str | None = None
+    csm: str | None = None  # of the customer
+    region: str | None = None
+
+
+class Registry:
+    """What is registered, in this database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- reading
+
+    def customers(
+        self, query: CustomerQuery | None = None, *, after: str | None = None, limit: int = 100
+    ) -> Page[Customer]:
+        """Customers by id; the cursor is the last id of the page."""
+        statement = _customers(query or CustomerQuery())
+        return self._page(Kind.CUSTOMER, statement, after, limit)
+
+    def contracts(
+        self, query: ContractQuery | None = None, *, after: str | None = None, limit: int = 100
+    ) -> Page[Contract]:
+        """Contracts by their end. Raises `CursorError`."""
+        table, statement = contracts, _contracts(query or ContractQuery())
+        if after is not None:
+            day, id_ = _read_cursor(after)
+            statement = statement.where(tuple_(table.c.ends_on, table.c.id) > tuple_(day, id_))
+        with self._database.reading() as connection:
+            rows = connection.execute(statement.limit(limit + 1)).mappings().all()
+        found = tuple(Contract(**row) for row in rows[:limit])
+        return Page(found, f"{found[-1].ends_on}{found[-1].id}" if len(rows) > limit else None)
+
+    def sites(
+        self, query: SiteQuery | None = None, *, after: str | None = None, limit: int = 100
+    ) -> Page[Site]:
+        """Sites by id; the cursor is the last id of the page."""
+        return self._page(Kind.SITE, _sites(query or SiteQuery()), after, limit)
+
+    def robots(
+        self, query: RobotQuery | None = None, *, after: str | None = None, limit: int = 100
+    ) -> Page[RobotRecord]:
+        """Robots by id; the cursor is the last id of the page."""
+        with self._database.reading() as connection:
+            found = roster.page(connection, query or RobotQuery(), after, limit + 1)
+        return Page(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
+
+    def customer(self, id_: str) -> Customer | None:
+        """The customer of that id."""
+        found = self.one(Kind.CUSTOMER, id_)
+        return found if isinstance(found, Customer) else None
+
+    def contract(self, id_: str) -> Contract | None:
+        """The contract of that id."""
+        found = self.one(Kind.CONTRACT, id_)
+        return found if isinstance(found, Contract) else None
+
+    def site(self, id_: str) -> Site | None:
+        """The site of that id."""
+        found = self.one(Kind.SITE, id_)
+        return found if isinstance(found, Site) else None
+
+    def one(self, kind: Kind, id_: str) -> Record | None:
+        """The record of that kind and id."""
+        with self._database.reading() as connection:
+            found: Record | None = _known(connection, kind, [id_]).get(id_)
+        return found
+
+    def by_id(self, kind: Kind, ids: Collection[str]) -> dict[str, Any]:
+        """Those of the records that are registered."""
+        with self._database.reading() as connection:
+            return _known(connection, kind, list(ids))
+
+    def contracts_of(self, ids: Collection[str]) -> dict[str, list[Contract]]:
+        """The contracts of these customers, the one that ends first at the beginning."""
+        found: dict[str, list[Contract]] = {id_: [] for id_ in ids}
+        with self._database.reading() as connection:
+            for portion in _portions(list(found)):
+                query = select(contracts).where(contracts.c.customer.in_(portion))
+                for row in connection.execute(query.order_by(contracts.c.ends_on, contracts.c.id)).mappings():
+                    found[row["customer"]].append(Contract(**row))
+        return found
+
+    def robots_of(self, field: Literal["site", "customer"], id_: str) -> list[RobotRecord]:
+        """The robots in use at a site, or of a customer, in the order in which they came."""
+        with self._database.reading() as connection:
+            return roster.of(connection, field, [id_])
+
+    def contents(self) -> dict[Kind, list[Record]]:
+        """Everything that is registered, by id."""
+        with self._database.reading() as connection:
+            return {kind: _all(connection, kind) for kind in Kind}
+
+    def counts(self) -> dict[Kind, int]:
+        """How many there are of each."""
+        with self._database.reading() as connection:
+            return {
+                kind: int(connection.scalars(select(func.count()).select_from(table)).one())
+                for kind, table in _TABLES.items()
+            }
+
+    def choices(self, kind: Kind, field: str) -> list[str]:
+        """The values of a field that there are, in order."""
+        column = _TABLES[kind].c[field]
+        query = select(column).where(column.is_not(None)).distinct().order_by(column)
+        with self._database.reading() as connection:
+            return list(connection.scalars(query))
+
+    def history(
+        self,
+        kind: Kind | None = None,
+        subject: str | None = None,
+        *,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Page[Change]:
+        """What was changed, the newest first; of one subject, or of all. Raises `CursorError`."""
+        if after is not None and not (after.isascii() and after.isdecimal() and len(after) <= 15):
+            raise CursorError(f"{after[:60]!r} is no cursor of this history")
+        with self._database.reading() as connection:
+            name = kind.value if kind else None
+            found = journal.page(connection, name, subject, int(after) if after else None, limit + 1)
+        return Page(tuple(found[:limit]), str(found[limit - 1].id) if len(found) > limit else None)
+
+    # -- changing
+
+    def import_(
+        self,
+        reading: Reading,
+        who: str,
+        now: int,
+        *,
+        dry_run: bool = False,
+        skip_bad: bool = False,
+        expected: str | None = None,
+    ) -> Outcome:
+        """Does what the entries say: all of it or, with a problem or as a dry run, nothing.
+
+        With `skip_bad`, bad rows are left out. With `expected`, the digest of a plan that somebody has seen,
+        only that very plan is done.
+        """
+        if dry_run:
+            with self._database.reading() as connection:
+                planned = _plan(connection, reading)
+                return Outcome(planned, _doubts(connection, planned.differences), done=False)
+        with self._database.writing() as connection:
+            planned = _plan(connection, reading)
+            doubts = _doubts(connection, planned.differences)
+            is_bad = any(problem.fatal or not skip_bad for problem in planned.problems)
+            if is_bad or expected not in (None, planned.digest):
+                return Outcome(planned, doubts, done=False)
+            _save(connection, planned.differences, who, now)
+            return Outcome(planned, doubts, done=True)
+
+    def edit(
+        self,
+        kind: Kind,
+        id_: str,
+        given: Mapping[str, Value],
+        who: str,
+        now: int,
+        *,
+        revision: int | None = None,
+        whole: bool = False,
+    ) -> Record:
+        """Changes the given fields, or adds the record; with `whole`, all others are cleared.
+
+        `revision` is that of the record as it was read, 0 where there was none; None takes it as it is now.
+        Raises `StaleError`, and `RegistryError` where the fields do not agree.
+        """
+        with self._database.writing() as connection:
+            before = _known(connection, kind, [id_]).get(id_)
+            _check_revision(connection, kind, id_, before, revision)
+            kept = dict.fromkeys(values(before)) if before is not None and whole else {}
+            difference = compared(Entry(kind, id_, {**kept, **given}), before)
+            if difference is None:
+                assert before is not None  # noqa: S101 - what was not there is new
+                return before  # type: ignore[no-any-return]
+            _save(connection, [difference], who, now)
+            saved: Record = _known(connection, kind, [id_])[id_]
+            return saved
+
+    def remove(self, kind: Kind, id_: str, who: str, now: int, *, revision: int | None = None) -> None:
+        """Takes out a customer, contract or site; robots are retired instead, for their past is kept.
+
+        Raises `UnknownSubjectError` and `StaleError`.
+        """
+        if kind is Kind.ROBOT:
+            raise ValueError("robots are never removed; set their lifecycle to retired")
+        with self._database.writing() as connection:
+            before = _known(connection, kind, [id_]).get(id_)
+            if before is None:
+                raise UnknownSubjectError(kind, id_)
+            _check_revision(connection, kind, id_, before, revision)
+            connection.execute(delete(_TABLES[kind]).where(_TABLES[kind].c.id == id_))
+            journal.record(connection, [removal(before)], who, now)
+            roster.revise(connection)
+
+    def set_pulse(self, id_: str, pulse: int, who: str, now: int) -> Customer:
+        """What its CSM thinks of a customer, from 1 (lost) to 5 (delighted); registers it, if need be."""
+        if not 1 <= pulse <= 5:
+            raise ValueError(f"pulse {pulse} is none of 1 to 5")
+        with self._database.writing() as connection:
+            before = _known(connection, Kind.CUSTOMER, [id_]).get(id_)
+            if before is None:
+                _insert(connection, Kind.CUSTOMER, [Customer(id_)])
+                before = Customer(id_)
+            assert isinstance(before, Customer)  # noqa: S101 - asked for
+            mine = update(customers).where(customers.c.id == id_)
+            connection.execute(mine.values(pulse=pulse, pulse_at=now))
+            fields = {"pulse": (before.pulse, pulse)}
+            change = Difference("changed", Kind.CUSTOMER, id_, fields, before)
+            journal.record(connection, [change], who, now)
+            return replace(before, pulse=pulse, pulse_at=now, revision=max(1, before.revision))
+
+    def _page(self, kind: Kind, statement: Select[Any], after: str | None, limit: int) -> Page[Any]:
+        table = _TABLES[kind]
+        if after is not None:
+            statement = statement.where(table.c.id > after)
+        with self._database.reading() as connection:
+            rows = connection.execute(statement.order_by(table.c.id).limit(limit + 1)).mappings().all()
+        found = tuple(_record(kind, row) for row in rows[:limit])
+        return Page(found, found[-1].id if len(rows) > limit else None)
+
+
+# --- asking -----------------------------------------------------------------------------------------------
+
+
+def _customers(query: CustomerQuery) -> Select[Any]:
+    statement = select(customers)
+    for name, wanted in asdict(query).items():
+        if wanted is not None and name != "q":
+            statement = statement.where(customers.c[name] == str(wanted))
+    return statement if query.q is None else statement.where(mentions(query.q, customers.c.id))
+
+
+def _contracts(query: ContractQuery) -> Select[Any]:
+    column = contracts.c
+    statement = select(contracts).order_by(column.ends_on, column.id)
+    if query.q is not None:
+        statement = statement.where(mentions(query.q, column.id, column.customer))
+    if query.customer is not None:
+        statement = statement.where(column.customer == query.customer)
+    if query.csm is not None:
+        statement = statement.where(column.customer.in_(customers_of(query.csm)))
+    if query.renewed is not None:
+        wanted = {"yes": True, "no": False, "open": None}[query.renewed]
+        statement = statement.where(column.renewed.is_(wanted))
+    if query.ends_from is not None:
+        statement = statement.where(column.ends_on >= query.ends_from)
+    if query.ends_until is not None:
+        statement = statement.where(column.ends_on <= query.ends_until)
+    return statement
+
+
+def _sites(query: SiteQuery) -> Select[Any]:
+    column, statement = sites.c, select(sites)
+    if query.q is not None:
+        statement = statement.where(mentions(query.q, column.id, column.customer))
+    for name in ("customer", "region"):
+        if getattr(query, name) is not None:
+            statement = statement.where(column[name] == getattr(query, name))
+    if query.csm is not None:
+        statement = statement.where(column.customer.in_(customers_of(query.csm)))
+    return statement
+
+
+def _read_cursor(after: str) -> tuple[str, str]:
+    day, id_ = after[:_DAY_LENGTH], after[_DAY_LENGTH:]
+    if len(day) < _DAY_LENGTH or not id_ or not day.replace("-", "").isdecimal():
+        raise CursorError(f"{after[:60]!r} is no cursor of this list")
+    return day, id_
+
+
+def _known(connection: Connection, kind: Kind, ids: list[str]) -> dict[str, Any]:
+    if kind is Kind.ROBOT:
+        return roster.by_id(connection, ids)
+    table = _TABLES[kind]
+    queries = (select(table).where(table.c.id.in_(portion)) for portion in _portions(ids))
+    return {
+        row["id"]: _record(kind, row) for query in queries for row in connection.execute(query).mappings()
+    }
+
+
+def _all(connection: Connection, kind: Kind) -> list[Record]:
+    if kind is Kind.ROBOT:
+        return [*roster.all_robots(connection)]
+    table = _TABLES[kind]
+    return [_record(kind, row) for row in connection.execute(select(table).order_by(table.c.id)).mappings()]
+
+
+def _record(kind: Kind, row: Mapping[Any, Any]) -> Any:
+    if kind is Kind.CUSTOMER:
+        tier, stage = row["tier"], row["stage"]
+        words = {"tier": Tier(tier) if tier else None, "stage": Stage(stage) if stage else None}
+        return Customer(**{**row, **words})
+    return {Kind.CONTRACT: Contract, Kind.SITE: Site}[kind](**row)
+
+
+def _portions(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (ids[at : at + _PORTION] for at in range(0, len(ids), _PORTION))
+
+
+# --- changing ---------------------------------------------------------------------------------------------
+
+
+def _plan(connection: Connection, reading: Reading) -> Plan:
+    known: dict[tuple[Kind, str], Record] = {}
+    for kind in Kind:
+        ids = [entry.id for entry in reading.entries if entry.kind is kind]
+        known |= {(kind, id_): record for id_, record in _known(connection, kind, ids).items()}
+    return plan(reading, known)
+
+
+def _save(connection: Connection, differences: Sequence[Difference], who: str, now: int) -> None:
+    for kind in Kind:
+        ours = [each for each in differences if each.kind is kind]
+        _insert(connection, kind, [each.record for each in ours if each.what == "added"])
+        _update(connection, kind, [each.record for each in ours if each.what == "changed"])
+    journal.record(connection, differences, who, now)
+    if any(each.kind is not Kind.CONTRACT for each in differences):
+        roster.revise(connection)
+
+
+def _insert(connection: Connection, kind: Kind, records: Sequence[Record]) -> None:
+    if not records:
+        return
+    if kind is Kind.ROBOT:
+        roster.add(connection, [record for record in records if isinstance(record, RobotRecord)])
+        return
+    rows = [{"id": record.id, **values(record), "revision": 1} for record in records]
+    connection.execute(insert(_TABLES[kind]), rows)
+
+
+def _update(connection: Connection, kind: Kind, records: Sequence[Record]) -> None:
+    if not records:
+        return
+    if kind is Kind.ROBOT:
+        roster.change(connection, [record for record in records if isinstance(record, RobotRecord)])
+        return
+    table = _TABLES[kind]
+    changed = update(table).where(table.c.id == bindparam("known")).values(revision=table.c.revision + 1)
+    connection.execute(changed, [{"known": record.id, **values(record)} for record in records])
+
+
+def _check_revision(
+    connection: Connection, kind: Kind, id_: str, before: Record | None, revision: int | None
+) -> None:
+    current = 0 if before is None else before.revision
+    if revision is None or revision == current:
+        return
+    last = journal.page(connection, kind.value, id_, None, 1)
+    raise StaleError(kind, id_, last[0] if last else None, before)
+
+
+def _doubts(connection: Connection, differences: Iterable[Difference]) -> tuple[Doubt, ...]:
+    """Names of people and customers that nobody knows; people count only once there are any."""
+    named = [
+        Doubt(each.kind, each.id, field, str(each.fields[field][1]))
+        for each in differences
+        for field in _NAMING[each.kind]
+        if field in each.fields and each.fields[field][1] is not None
+    ]
+    csms = {each.value for each in named if each.field == "csm"}
+    clients = {each.value for each in named if each.field == "customer"}
+    fresh = {each.id for each in differences if each.kind is Kind.CUSTOMER}
+    known = {"csm": _people(connection, csms), "customer": fresh | _clients(connection, clients - fresh)}
+    return tuple(each for each in named if each.value not in known[each.field])
+
+
+def _people(connection: Connection, ids: Collection[str]) -> set[str]:
+    if not ids or connection.execute(select(people.c.id).limit(1)).first() is None:
+        return set(ids)
+    portions = _portions(sorted(ids))
+    return {
+        id_
+        for portion in portions
+        for id_ in connection.scalars(select(people.c.id).where(people.c.id.in_(portion)))
+    }
+
+
+def _clients(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Customers that are registered, or that a robot names."""
+    found: set[str] = set()
+    for portion in _portions(sorted(ids)):
+        found.update(connection.scalars(select(customers.c.id).where(customers.c.id.in_(portion))))
+        found.update(connection.scalars(select(robots.c.customer).where(robots.c.customer.in_(portion))))
+    return found
