@@ -12,14 +12,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from collector.http import problems
+from collector.http.api import registry as registry_api
 from collector.http.api import v1
 from collector.http.guard import Guard
-from collector.http.pages import console, frame
+from collector.http.pages import console, frame, registry
 from collector.http.services import Services
 from collector.limited import Limited
 from collector.stores import StoreError
 
-_ROUTERS: Final = (v1.router, v1.monitoring, console.router)
+_ROUTERS: Final = (v1.router, v1.monitoring, registry_api.router, registry.router, console.router)
 log = structlog.get_logger()
 _limited = Limited()
 

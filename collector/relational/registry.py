@@ -210,10 +210,27 @@ class Registry:
                 for kind, table in _TABLES.items()
             }
 
-    def choices(self, kind: Kind, field: str) -> list[str]:
-        """The values of a field that there are, in order."""
+    def names(self) -> dict[str, str]:
+        """The people's names by their ids; nobody, as long as none are registered."""
+        with self._database.reading() as connection:
+            return {row.id: row.name for row in connection.execute(select(people.c.id, people.c.name))}
+
+    def zones_of(self, ids: Collection[str]) -> dict[str, str]:
+        """The customers' time zones: of its first site that has one, by name."""
+        found: dict[str, str] = {}
+        with self._database.reading() as connection:
+            for portion in _portions(sorted(set(ids))):
+                query = select(sites.c.customer, sites.c.tz).where(sites.c.customer.in_(portion))
+                for customer, tz in connection.execute(
+                    query.where(sites.c.tz.is_not(None)).order_by(sites.c.id)
+                ):
+                    found.setdefault(customer, tz)
+        return found
+
+    def choices(self, kind: Kind, field: str, limit: int = 1_000) -> list[str]:
+        """The values of a field that there are, in order; at most `limit`."""
         column = _TABLES[kind].c[field]
-        query = select(column).where(column.is_not(None)).distinct().order_by(column)
+        query = select(column).where(column.is_not(None)).distinct().order_by(column).limit(limit)
         with self._database.reading() as connection:
             return list(connection.scalars(query))
 
