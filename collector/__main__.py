@@ -16,9 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from agent.catalogue import CatalogueError
 from agent.wire import is_fleet
-from collector import assembly, commands, evaluation, transfer
+from collector import assembly, evaluation, transfer
 from collector.assembly import Opened
-from collector.commands import registry
+from collector.commands import people, registry
+from collector.commands.arguments import add_data as _add_data
+from collector.commands.arguments import command as _command
+from collector.commands.arguments import database as _database
 from collector.config import (
     Config,
     ConfigError,
@@ -37,7 +40,14 @@ from collector.stores.address import StoreAddressError, parse_store
 from rules.load import RuleErrors
 from rules.recording import RecordingError
 
-_USED_WRONGLY = (ConfigError, AddressError, FolderError, CatalogueError, StoreAddressError)
+_USED_WRONGLY = (
+    ConfigError,
+    AddressError,
+    FolderError,
+    CatalogueError,
+    StoreAddressError,
+    people.PasswordError,
+)
 _WRONG = (
     UnusableDatabaseError,
     StoreError,
@@ -45,10 +55,12 @@ _WRONG = (
     RecordingError,
     RegistryFileError,
     transfer.TransferError,
+    *people.REFUSALS,
 )
 _EXAMPLE = """example:
   vitals-collector run --data data --mqtt mqtt://127.0.0.1:1883 --fleet main --http 127.0.0.1:8080
   vitals-collector registry import registry.yaml --data data
+  vitals-collector people add admin --role admin --data data
   vitals-collector export --data data --out fleet.parquet
 """
 
@@ -103,7 +115,7 @@ def _run(arguments: argparse.Namespace) -> int:
         http=parse_http(arguments.http),
         evaluation=_evaluation(arguments),
         tls=Tls(arguments.ca, arguments.cert, arguments.key),
-        database=commands.database(arguments),
+        database=_database(arguments),
         retention=_retention(arguments),
         store=parse_store(arguments.store),
     )
@@ -138,9 +150,7 @@ def _export(arguments: argparse.Namespace) -> int:
     if arguments.out is None and arguments.alerts is None:
         raise ConfigError("nothing to export; give --out FILE.parquet, --alerts FILE.jsonl, or both")
     store = parse_store(arguments.store)
-    transfer.export(
-        Folder(arguments.data), arguments.out, arguments.alerts, commands.database(arguments), store
-    )
+    transfer.export(Folder(arguments.data), arguments.out, arguments.alerts, _database(arguments), store)
     sizes = {path: path.stat().st_size for path in (arguments.out, arguments.alerts) if path is not None}
     if not arguments.json:
         print("\n".join(f"{path}: {size:,} bytes" for path, size in sizes.items()))
@@ -161,7 +171,7 @@ def _import(arguments: argparse.Namespace) -> int:
             Folder(arguments.data),
             _evaluation(arguments),
             progress,
-            commands.database(arguments),
+            _database(arguments),
             parse_store(arguments.store),
         )
     taken = outcome.imported
@@ -220,18 +230,19 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_run(parsers)
-    _add_export(parsers)
-    _add_import(parsers)
-    registry.add(parsers)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands)
+    _add_export(commands)
+    _add_import(commands)
+    registry.add_to(commands)
+    people.add_to(commands)
     return parser
 
 
-def _add_run(parsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     example = "run --data data --mqtt mqtt://127.0.0.1:1883 --fleet main --http 127.0.0.1:8080"
-    run = commands.command(parsers, "run", "run the collector, with console and API", example)
-    commands.add_data(run)
+    run = _command(commands, "run", "run the collector, with console and API", example)
+    _add_data(run)
     _add_store(run)
     run.add_argument("--mqtt", required=True, metavar="URL", help="the broker: mqtt://host:1883, mqtts://…")
     run.add_argument("--fleet", required=True, metavar="NAME", help="the fleet that the agents name")
@@ -251,12 +262,10 @@ def _add_retention(run: argparse.ArgumentParser) -> None:
         run.add_argument(f"--keep-{name}", default=default, metavar="AGE", help=about)
 
 
-def _add_export(parsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     about = "write everything stored as a recording, and the alert log; the collector may be running"
-    export = commands.command(
-        parsers, "export", about, "export --data data --out fleet.parquet --alerts live.jsonl"
-    )
-    commands.add_data(export)
+    export = _command(commands, "export", about, "export --data data --out fleet.parquet --alerts live.jsonl")
+    _add_data(export)
     _add_store(export)
     export.add_argument("--out", type=Path, metavar="FILE.parquet", help="the recording")
     export.add_argument(
@@ -266,11 +275,11 @@ def _add_export(parsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     export.set_defaults(run=_export)
 
 
-def _add_import(parsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     about = "take in a recording in its own time: samples, evaluations, alerts; the collector must not run"
-    import_ = commands.command(parsers, "import", about, "import fleet.parquet --data data")
+    import_ = _command(commands, "import", about, "import fleet.parquet --data data")
     import_.add_argument("file", type=Path, metavar="FILE.parquet")
-    commands.add_data(import_)
+    _add_data(import_)
     _add_store(import_)
     _add_rules(import_)
     import_.add_argument("--json", action="store_true", help="report as JSON")

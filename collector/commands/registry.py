@@ -9,18 +9,20 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from collector import commands, registry_files
+from collector import registry_files
+from collector.commands.arguments import Commands, add_data, command, database, own_database
 from collector.config import ConfigError
 from collector.registry import Difference, Kind, Plan, Reading
 from collector.registry.reading import Form
 from collector.registry_files import read_files
+from collector.relational import Relational
 from collector.relational.registry import Outcome
 
 BY = "command"  # who did it, where nobody is named
 _ABOUT_FILE = "YAML with customers, contracts, sites and robots, or CSV of one of them"
 
 
-def add(parsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_to(parsers: Commands) -> None:
     """Describes the commands."""
     about = "customers, contracts, sites and robots"
     group = parsers.add_parser("registry", help=about).add_subparsers(required=True, metavar="COMMAND")
@@ -30,10 +32,10 @@ def add(parsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     _add_roster_import(roster)
 
 
-def _add_import(group: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_import(group: Commands) -> None:
     about = "add to the registry, or change it, from YAML or CSV; a running collector takes it up"
     example = "registry import customers.csv sites.csv --dry-run --data data"
-    parser = commands.command(group, "import", about, example)
+    parser = command(group, "import", about, example)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=_ABOUT_FILE)
     parser.add_argument(
         "--kind", choices=[kind.plural for kind in Kind], help="what the rows are, if no file's name says it"
@@ -42,29 +44,29 @@ def _add_import(group: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.add_argument("--skip-bad", action="store_true", help="leave out rows that are wrong")
     parser.add_argument("--by", default=BY, metavar="NAME", help="who did it, for the history of changes")
     parser.add_argument("--json", action="store_true", help="report as JSON")
-    commands.add_data(parser)
+    add_data(parser)
     parser.set_defaults(run=_import)
 
 
-def _add_export(group: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_export(group: Commands) -> None:
     about = "write the whole registry; import reads it back to the same"
-    parser = commands.command(group, "export", about, "registry export --out registry.yaml --data data")
+    parser = command(group, "export", about, "registry export --out registry.yaml --data data")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR|FILE.yaml", help="a folder for CSV, a file for YAML"
     )
     parser.add_argument("--format", choices=("csv", "yaml"), help="default: by --out")
     parser.add_argument("--json", action="store_true", help="report as JSON")
-    commands.add_data(parser)
+    add_data(parser)
     parser.set_defaults(run=_export)
 
 
-def _add_roster_import(group: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_roster_import(group: Commands) -> None:
     about = "add robots, or change them, from YAML or CSV; a running collector takes them up"
-    parser = commands.command(group, "import", about, "roster import robots.csv --data data")
+    parser = command(group, "import", about, "roster import robots.csv --data data")
     parser.add_argument("file", type=Path, metavar="FILE", help="columns id, name, customer, site, …")
     parser.add_argument("--skip-bad", action="store_true", help="leave out rows that are wrong")
     parser.add_argument("--json", action="store_true", help="report as JSON")
-    commands.add_data(parser)
+    add_data(parser)
     parser.set_defaults(run=_roster_import)
 
 
@@ -84,7 +86,7 @@ def _import(arguments: argparse.Namespace) -> int:
 
 def _do(arguments: argparse.Namespace, reading: Reading, who: str, *, dry_run: bool) -> Outcome:
     now = time.time_ns() // 1_000_000
-    with closing(commands.relational(arguments)) as relational:
+    with closing(_relational(arguments)) as relational:
         return relational.registry.import_(reading, who, now, dry_run=dry_run, skip_bad=arguments.skip_bad)
 
 
@@ -177,7 +179,7 @@ def _roster_import(arguments: argparse.Namespace) -> int:
 
 def _export(arguments: argparse.Namespace) -> int:
     form = _form(arguments)
-    with closing(commands.relational(arguments)) as relational:
+    with closing(_relational(arguments)) as relational:
         contents = relational.registry.contents()
     paths = registry_files.write(contents, arguments.out, form)
     counts = {kind.plural: len(contents[kind]) for kind in Kind}
@@ -197,3 +199,7 @@ def _form(arguments: argparse.Namespace) -> Form:
     if form == "yaml" and arguments.out.is_dir():
         raise ConfigError(f"--out {arguments.out}: is a folder; name a file such as registry.yaml")
     return form
+
+
+def _relational(arguments: argparse.Namespace) -> Relational:
+    return Relational(database(arguments) or own_database(arguments.data))

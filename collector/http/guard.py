@@ -51,7 +51,8 @@ def _refusal(method: str, path: str, headers: Headers) -> _Refusal | None:
     if method in _SAFE:
         return None
     refused = _foreign(headers) or _wrong_length(headers, _most(path))
-    return refused or (_wrong_type(headers) if path.startswith("/api/") else None)
+    has_body = method != "DELETE"  # which no page of another site can send unasked
+    return refused or (_wrong_type(headers) if has_body and path.startswith("/api/") else None)
 
 
 def _foreign(headers: Headers) -> _Refusal | None:

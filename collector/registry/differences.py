@@ -2,12 +2,12 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from collector.registry.checks import made
-from collector.registry.problems import Problem, RegistryError
+from collector.registry.problems import Problem, RegistryError, shown
 from collector.registry.reading import Entry, Reading
 from collector.registry.records import Kind, Lifecycle, Record, RobotRecord, Value, kind_of, values
 
@@ -25,7 +25,8 @@ class Difference:
     id: str
     fields: Fields
     record: Record
-    place: str = ""
+    source: str = ""
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,15 @@ class Plan:
         seen = [(each.kind.value, each.id, sorted(each.fields.items())) for each in self.differences]
         return hashlib.sha256(repr(seen).encode("utf-8", "replace")).hexdigest()[:16]
 
+    def without(self, refused: Sequence[Difference], why: str) -> "Plan":
+        """The same plan, with a problem in the place of each of these."""
+        kept = tuple(each for each in self.differences if each not in refused)
+        problems = [
+            Problem(each.source, each.line, RegistryError(why, "customer", value=shown(each.id)))
+            for each in refused
+        ]
+        return Plan(kept, self.unchanged, _in_order([*self.problems, *problems]))
+
 
 def plan(reading: Reading, known: Mapping[Subject, Record]) -> Plan:
     """What the entries would change of `known`; entries that do not fit to it are problems, too."""
@@ -60,9 +70,12 @@ def plan(reading: Reading, known: Mapping[Subject, Record]) -> Plan:
             problems.append(Problem(entry.source, entry.line, error))
         else:
             found += [difference] if difference else []
-    problems.sort(key=lambda problem: (problem.source, problem.line))
     unchanged = len(reading.entries) - len(found) - (len(problems) - len(reading.problems))
-    return Plan(tuple(found), unchanged, tuple(problems))
+    return Plan(tuple(found), unchanged, _in_order(problems))
+
+
+def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda problem: (problem.source, problem.line)))
 
 
 def compared(entry: Entry, before: Record | None) -> Difference | None:
@@ -74,7 +87,9 @@ def compared(entry: Entry, before: Record | None) -> Difference | None:
     fields = changes(before, after)
     if before is not None and not fields:
         return None
-    return Difference("changed" if before else "added", entry.kind, entry.id, fields, after, entry.place)
+    return Difference(
+        "changed" if before else "added", entry.kind, entry.id, fields, after, entry.source, entry.line
+    )
 
 
 def changes(before: Record | None, after: Record | None) -> Fields:

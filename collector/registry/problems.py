@@ -85,6 +85,10 @@ _TEXTS: Final[Mapping[str, Text]] = {
         "{kind} {value} stands in the file twice; first at {place}",
         "{kind} {value} 出现了两次；第一次在 {place}",
     ),
+    "foreign": Text(
+        "{value} belongs to a customer that somebody else looks after",
+        "{value} 属于他人负责的客户",
+    ),
     "cells": Text(
         "{cells} cells under {columns} columns; put text with commas in quotes",
         "有 {cells} 个单元格，但只有 {columns} 列；含逗号的文本请加引号",

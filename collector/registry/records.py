@@ -155,6 +155,11 @@ def kind_of(record: Record) -> Kind:
     return _KINDS[type(record)]
 
 
+def client(record: Record) -> str | None:
+    """The customer that it belongs to."""
+    return record.id if isinstance(record, Customer) else record.customer
+
+
 def values(record: Record) -> dict[str, Value]:
     """All that files say of it, by field; of a robot, what its owner added, too. Not the id."""
     named = {name: _plain(getattr(record, name)) for name in FIELDS[kind_of(record)]}

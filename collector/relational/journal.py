@@ -1,6 +1,6 @@
 """Who changed what, and how it was before: a row a change, in the transaction of the change itself."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,12 +41,10 @@ def record(connection: Connection, differences: Iterable[Difference], who: str, 
 
 
 def page(
-    connection: Connection, kind: str | None, subject: str | None, before: int | None, limit: int
+    connection: Connection, kinds: Sequence[str], subject: str | None, before: int | None, limit: int
 ) -> list[Change]:
-    """Changes, the newest first, that are older than the one with the id `before`."""
-    query = select(journal).order_by(journal.c.id.desc()).limit(limit)
-    if kind is not None:
-        query = query.where(journal.c.kind == kind)
+    """Changes of these kinds, the newest first, that are older than the one with the id `before`."""
+    query = select(journal).where(journal.c.kind.in_(kinds)).order_by(journal.c.id.desc()).limit(limit)
     if subject is not None:
         query = query.where(journal.c.subject == subject)
     if before is not None:

@@ -7,17 +7,43 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, Select, Table, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
-from collector.registry import Contract, Customer, Entry, Kind, Plan, Reading, Record, RobotRecord, Site, plan
+from collector.registry import (
+    Contract,
+    Customer,
+    Entry,
+    Kind,
+    Plan,
+    Reading,
+    Record,
+    RegistryError,
+    RobotRecord,
+    Site,
+    plan,
+)
 from collector.registry.differences import Difference, compared, removal
-from collector.registry.records import Stage, Tier, Value, values
+from collector.registry.problems import shown
+from collector.registry.records import Stage, Tier, Value, client, values
 from collector.relational import journal, roster
-from collector.relational.alerts import CursorError, Page
 from collector.relational.database import Database
 from collector.relational.journal import Change
-from collector.relational.roster import RobotQuery, customers_of, mentions
+from collector.relational.listing import CursorError, Page
+from collector.relational.roster import RobotQuery, mentions
 from collector.relational.schema import contracts, customers, people, robots, sites
+from collector.relational.sight import seen_by, sees
 
 _PORTION: Final = 500  # of the parameters that a statement takes
 _TABLES: Final[Mapping[Kind, Table]] = {
@@ -90,6 +116,7 @@ class CustomerQuery:
     csm: str | None = None
     region: str | None = None
     industry: str | None = None
+    scope: str | None = None  # of this person's customers, and of those that are nobody's
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +129,7 @@ class ContractQuery:
     renewed: Literal["yes", "no", "open"] | None = None
     ends_from: str | None = None
     ends_until: str | None = None
+    scope: str | None = None  # of this person's customers, and of those that are nobody's
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +140,7 @@ class SiteQuery:
     customer: str | None = None
     csm: str | None = None  # of the customer
     region: str | None = None
+    scope: str | None = None  # of this person's customers, and of those that are nobody's
 
 
 class Registry:
@@ -171,11 +200,10 @@ class Registry:
         found = self.one(Kind.SITE, id_)
         return found if isinstance(found, Site) else None
 
-    def one(self, kind: Kind, id_: str) -> Record | None:
-        """The record of that kind and id."""
+    def one(self, kind: Kind, id_: str, *, scope: str | None = None) -> Record | None:
+        """The record of that kind and id; with `scope`, if that person sees its customer."""
         with self._database.reading() as connection:
-            found: Record | None = _known(connection, kind, [id_]).get(id_)
-        return found
+            return _seen(connection, kind, id_, scope)
 
     def by_id(self, kind: Kind, ids: Collection[str]) -> dict[str, Any]:
         """Those of the records that are registered."""
@@ -197,10 +225,15 @@ class Registry:
         with self._database.reading() as connection:
             return roster.of(connection, field, [id_])
 
-    def contents(self) -> dict[Kind, list[Record]]:
-        """Everything that is registered, by id."""
+    def contents(self, scope: str | None = None) -> dict[Kind, list[Record]]:
+        """Everything that is registered, by id; with `scope`, what that person sees."""
         with self._database.reading() as connection:
-            return {kind: _all(connection, kind) for kind in Kind}
+            found = {kind: _all(connection, kind) for kind in Kind}
+        if scope is None:
+            return found
+        clients = (each for each in found[Kind.CUSTOMER] if isinstance(each, Customer))
+        foreign = {each.id for each in clients if each.csm not in (None, scope)}
+        return {kind: [each for each in found[kind] if client(each) not in foreign] for kind in Kind}
 
     def counts(self) -> dict[Kind, int]:
         """How many there are of each."""
@@ -209,11 +242,6 @@ class Registry:
                 kind: int(connection.scalars(select(func.count()).select_from(table)).one())
                 for kind, table in _TABLES.items()
             }
-
-    def names(self) -> dict[str, str]:
-        """The people's names by their ids; nobody, as long as none are registered."""
-        with self._database.reading() as connection:
-            return {row.id: row.name for row in connection.execute(select(people.c.id, people.c.name))}
 
     def zones_of(self, ids: Collection[str]) -> dict[str, str]:
         """The customers' time zones: of its first site that has one, by name."""
@@ -246,8 +274,8 @@ class Registry:
         if after is not None and not (after.isascii() and after.isdecimal() and len(after) <= 15):
             raise CursorError(f"{after[:60]!r} is no cursor of this history")
         with self._database.reading() as connection:
-            name = kind.value if kind else None
-            found = journal.page(connection, name, subject, int(after) if after else None, limit + 1)
+            kinds = [each.value for each in ([kind] if kind else Kind)]
+            found = journal.page(connection, kinds, subject, int(after) if after else None, limit + 1)
         return Page(tuple(found[:limit]), str(found[limit - 1].id) if len(found) > limit else None)
 
     # -- changing
@@ -261,18 +289,19 @@ class Registry:
         dry_run: bool = False,
         skip_bad: bool = False,
         expected: str | None = None,
+        scope: str | None = None,
     ) -> Outcome:
         """Does what the entries say: all of it or, with a problem or as a dry run, nothing.
 
         With `skip_bad`, bad rows are left out. With `expected`, the digest of a plan that somebody has seen,
-        only that very plan is done.
+        only that very plan is done. With `scope`, what belongs to another person's customers is a problem.
         """
         if dry_run:
             with self._database.reading() as connection:
-                planned = _plan(connection, reading)
+                planned = _plan(connection, reading, scope)
                 return Outcome(planned, _doubts(connection, planned.differences), done=False)
         with self._database.writing() as connection:
-            planned = _plan(connection, reading)
+            planned = _plan(connection, reading, scope)
             doubts = _doubts(connection, planned.differences)
             is_bad = any(problem.fatal or not skip_bad for problem in planned.problems)
             if is_bad or expected not in (None, planned.digest):
@@ -290,11 +319,13 @@ class Registry:
         *,
         revision: int | None = None,
         whole: bool = False,
+        scope: str | None = None,
     ) -> Record:
         """Changes the given fields, or adds the record; with `whole`, all others are cleared.
 
         `revision` is that of the record as it was read, 0 where there was none; None takes it as it is now.
-        Raises `StaleError`, and `RegistryError` where the fields do not agree.
+        Raises `StaleError`, and `RegistryError` where the fields do not agree, or where it belongs to a
+        customer that the person `scope` does not see.
         """
         with self._database.writing() as connection:
             before = _known(connection, kind, [id_]).get(id_)
@@ -304,11 +335,22 @@ class Registry:
             if difference is None:
                 assert before is not None  # noqa: S101 - what was not there is new
                 return before  # type: ignore[no-any-return]
+            if scope is not None and not _is_own(_others(connection, scope), before, difference.record):
+                raise RegistryError("foreign", "customer", value=shown(id_))
             _save(connection, [difference], who, now)
             saved: Record = _known(connection, kind, [id_])[id_]
             return saved
 
-    def remove(self, kind: Kind, id_: str, who: str, now: int, *, revision: int | None = None) -> None:
+    def remove(
+        self,
+        kind: Kind,
+        id_: str,
+        who: str,
+        now: int,
+        *,
+        revision: int | None = None,
+        scope: str | None = None,
+    ) -> None:
         """Takes out a customer, contract or site; robots are retired instead, for their past is kept.
 
         Raises `UnknownSubjectError` and `StaleError`.
@@ -316,7 +358,7 @@ class Registry:
         if kind is Kind.ROBOT:
             raise ValueError("robots are never removed; set their lifecycle to retired")
         with self._database.writing() as connection:
-            before = _known(connection, kind, [id_]).get(id_)
+            before = _seen(connection, kind, id_, scope)
             if before is None:
                 raise UnknownSubjectError(kind, id_)
             _check_revision(connection, kind, id_, before, revision)
@@ -357,9 +399,11 @@ class Registry:
 def _customers(query: CustomerQuery) -> Select[Any]:
     statement = select(customers)
     for name, wanted in asdict(query).items():
-        if wanted is not None and name != "q":
+        if wanted is not None and name not in ("q", "scope"):
             statement = statement.where(customers.c[name] == str(wanted))
-    return statement if query.q is None else statement.where(mentions(query.q, customers.c.id))
+    if query.q is not None:
+        statement = statement.where(mentions(query.q, customers.c.id))
+    return _within(statement, query.scope, customers.c.id)
 
 
 def _contracts(query: ContractQuery) -> Select[Any]:
@@ -370,7 +414,7 @@ def _contracts(query: ContractQuery) -> Select[Any]:
     if query.customer is not None:
         statement = statement.where(column.customer == query.customer)
     if query.csm is not None:
-        statement = statement.where(column.customer.in_(customers_of(query.csm)))
+        statement = statement.where(column.customer.in_(_customers_of(query.csm)))
     if query.renewed is not None:
         wanted = {"yes": True, "no": False, "open": None}[query.renewed]
         statement = statement.where(column.renewed.is_(wanted))
@@ -378,7 +422,7 @@ def _contracts(query: ContractQuery) -> Select[Any]:
         statement = statement.where(column.ends_on >= query.ends_from)
     if query.ends_until is not None:
         statement = statement.where(column.ends_on <= query.ends_until)
-    return statement
+    return _within(statement, query.scope, column.customer)
 
 
 def _sites(query: SiteQuery) -> Select[Any]:
@@ -389,8 +433,17 @@ def _sites(query: SiteQuery) -> Select[Any]:
         if getattr(query, name) is not None:
             statement = statement.where(column[name] == getattr(query, name))
     if query.csm is not None:
-        statement = statement.where(column.customer.in_(customers_of(query.csm)))
-    return statement
+        statement = statement.where(column.customer.in_(_customers_of(query.csm)))
+    return _within(statement, query.scope, column.customer)
+
+
+def _within(statement: Select[Any], scope: str | None, customer: ColumnElement[Any]) -> Select[Any]:
+    return statement if scope is None else statement.where(seen_by(scope, customer))
+
+
+def _customers_of(csm: str) -> Select[Any]:
+    """The ids of the customers that a CSM looks after."""
+    return select(customers.c.id).where(customers.c.csm == csm)
 
 
 def _read_cursor(after: str) -> tuple[str, str]:
@@ -425,6 +478,13 @@ def _record(kind: Kind, row: Mapping[Any, Any]) -> Any:
     return {Kind.CONTRACT: Contract, Kind.SITE: Site}[kind](**row)
 
 
+def _seen(connection: Connection, kind: Kind, id_: str, scope: str | None) -> Record | None:
+    found: Record | None = _known(connection, kind, [id_]).get(id_)
+    if found is not None and scope is not None and not sees(connection, scope, client(found)):
+        return None
+    return found
+
+
 def _portions(ids: Sequence[str]) -> Iterable[Sequence[str]]:
     return (ids[at : at + _PORTION] for at in range(0, len(ids), _PORTION))
 
@@ -432,12 +492,32 @@ def _portions(ids: Sequence[str]) -> Iterable[Sequence[str]]:
 # --- changing ---------------------------------------------------------------------------------------------
 
 
-def _plan(connection: Connection, reading: Reading) -> Plan:
+def _plan(connection: Connection, reading: Reading, scope: str | None) -> Plan:
     known: dict[tuple[Kind, str], Record] = {}
     for kind in Kind:
         ids = [entry.id for entry in reading.entries if entry.kind is kind]
         known |= {(kind, id_): record for id_, record in _known(connection, kind, ids).items()}
-    return plan(reading, known)
+    planned = plan(reading, known)
+    if scope is None:
+        return planned
+    others = _others(connection, scope)
+    foreign = [
+        each
+        for each in planned.differences
+        if not _is_own(others, known.get((each.kind, each.id)), each.record)
+    ]
+    return planned.without(foreign, "foreign")
+
+
+def _others(connection: Connection, scope: str) -> set[str]:
+    """The customers that somebody else looks after."""
+    query = select(customers.c.id).where(customers.c.csm.is_not(None), customers.c.csm != scope)
+    return set(connection.scalars(query))
+
+
+def _is_own(others: Collection[str], before: Record | None, after: Record) -> bool:
+    """Whether a record belongs to none of these customers, neither as it was nor as it is to be."""
+    return client(after) not in others and (before is None or client(before) not in others)
 
 
 def _save(connection: Connection, differences: Sequence[Difference], who: str, now: int) -> None:
@@ -477,7 +557,7 @@ def _check_revision(
     current = 0 if before is None else before.revision
     if revision is None or revision == current:
         return
-    last = journal.page(connection, kind.value, id_, None, 1)
+    last = journal.page(connection, [kind.value], id_, None, 1)
     raise StaleError(kind, id_, last[0] if last else None, before)
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from collector.registry.records import Lifecycle, RobotRecord
 from collector.relational.schema import customers, revisions, robots, sites
+from collector.relational.sight import seen_by
 from collector.relational.versions import ROSTER
 
 _FIELDS: Final = ("name", "customer", "site", "industry", "scene", "model", "tz", "installed_on")
@@ -38,7 +39,7 @@ class RobotQuery:
     industry: str | None = None
     lifecycle: Lifecycle | None = None
     q: str | None = None  # stands in id, name, customer or site
-    csm: str | None = None  # of the customer
+    csm: str | None = None  # of this person's customers, and of those that are nobody's
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def page(connection: Connection, query: RobotQuery, after: str | None, limit: in
     if q is not None:
         statement = statement.where(mentions(q, *(robots.c[name] for name in _SEARCHED)))
     if csm is not None:
-        statement = statement.where(robots.c.customer.in_(customers_of(csm)))
+        statement = statement.where(seen_by(csm, robots.c.customer))
     if after is not None:
         statement = statement.where(robots.c.id > after)
     return [_record(row) for row in connection.execute(statement)]
@@ -98,11 +99,6 @@ def mentions(q: str, *columns: Column[str]) -> ColumnElement[bool]:
         )
     )
     return or_(*asked)
-
-
-def customers_of(csm: str) -> Select[Any]:
-    """The ids of the customers that a CSM looks after."""
-    return select(customers.c.id).where(customers.c.csm == csm)
 
 
 def robot(connection: Connection, id_: str) -> RobotRecord | None:

@@ -26,7 +26,7 @@ def test_added_changed_and_as_it_was() -> None:
     found = planned("id,tier,csm,region\na,strategic,eve,\nb,,,North\nc,key,,\n", "customers.csv", *known)
     assert [(each.what, each.id) for each in found.differences] == [("changed", "a"), ("added", "c")]
     assert found.differences[0].fields == {"tier": ("key", "strategic")}
-    assert found.differences[0].place == "customers.csv:2"
+    assert (found.differences[0].source, found.differences[0].line) == ("customers.csv", 2)
     assert found.differences[1].fields == {"tier": (None, "key")}
     assert (found.counts, found.unchanged) == ({"added": 1, "changed": 1}, 1)
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import PlainTextResponse, Response
+from fastapi.security import HTTPBearer
 
 from collector.http.api.registered import (
     ChangeItem,
@@ -36,14 +37,13 @@ from collector.http.api.registered import (
 from collector.http.problems import MEDIA_TYPE as PROBLEM
 from collector.http.problems import Problem, invalid, missing
 from collector.http.services import Services
-from collector.http.signed import person_of, require
-from collector.people import May, Person, Sees
+from collector.http.signed import person_of, require, scope
+from collector.people import May
 from collector.registry import (
     Contract,
     Customer,
     Difference,
     Kind,
-    Record,
     RegistryError,
     RobotRecord,
     Site,
@@ -68,7 +68,8 @@ from collector.relational.registry import (
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"description": about, "content": {PROBLEM: {"schema": {"type": "object"}}}}
     for status, about in {
-        400: "The body cannot be read.",
+        400: "The request cannot be read.",
+        401: "Nobody is signed in; send a token of the API.",
         403: "Who asks may not do this.",
         404: "There is no such thing.",
         409: "Somebody else changed it since it was read; `changed_by` and `changed_at` say who and when.",
@@ -78,7 +79,8 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
         503: "Store or database cannot answer now; `Retry-After` says when to ask again.",
     }.items()
 }
-router = APIRouter(prefix="/api/v1", responses=_REFUSALS)
+_token = HTTPBearer(auto_error=False, description="A token of the API: `rv_…`, made on the page /me.")
+router = APIRouter(prefix="/api/v1", responses=_REFUSALS, dependencies=[Depends(_token)])
 MAY: Final[Mapping[Kind, May]] = {
     Kind.CUSTOMER: May.EDIT_CUSTOMERS,
     Kind.CONTRACT: May.EDIT_CUSTOMERS,
@@ -99,9 +101,10 @@ def list_customers(request: Request, given: Annotated[CustomerFilter, Query()]) 
         given.q,
         CustomerTier(given.tier) if given.tier else None,
         CustomerStage(given.stage) if given.stage else None,
-        own(person_of(request)) or given.csm,
+        given.csm,
         given.region,
         given.industry,
+        scope(request),
     )
     page = _services(request).relational.registry.customers(query, after=given.after, limit=given.limit)
     return CustomerPage(items=[_customer(each) for each in page.items], next=page.next)
@@ -139,8 +142,15 @@ def delete_customer(
 @router.get("/contracts")
 def list_contracts(request: Request, given: Annotated[ContractFilter, Query()]) -> ContractPage:
     """Contracts, the one that ends first at the beginning."""
-    csm = own(person_of(request)) or given.csm
-    query = ContractQuery(given.q, given.customer, csm, given.renewed, given.ends_from, given.ends_until)
+    query = ContractQuery(
+        given.q,
+        given.customer,
+        given.csm,
+        given.renewed,
+        given.ends_from,
+        given.ends_until,
+        scope(request),
+    )
     try:
         page = _services(request).relational.registry.contracts(query, after=given.after, limit=given.limit)
     except CursorError as error:
@@ -180,7 +190,7 @@ def delete_contract(
 @router.get("/sites")
 def list_sites(request: Request, given: Annotated[SiteFilter, Query()]) -> SitePage:
     """Sites by name."""
-    query = SiteQuery(given.q, given.customer, own(person_of(request)) or given.csm, given.region)
+    query = SiteQuery(given.q, given.customer, given.csm, given.region, scope(request))
     page = _services(request).relational.registry.sites(query, after=given.after, limit=given.limit)
     return SitePage(items=[_site(each) for each in page.items], next=page.next)
 
@@ -228,6 +238,10 @@ def patch_robot(request: Request, robot: Id, body: RobotBody) -> RegisteredRobot
 def get_history(request: Request, given: Annotated[HistoryFilter, Query()]) -> HistoryPage:
     """Who changed what, the newest first."""
     kind = Kind(given.kind) if given.kind else None
+    if scope(request) is not None:
+        if kind is None or given.id is None:
+            raise invalid("id", "is required, with kind, for who sees some customers only")
+        _found(request, kind, given.id)
     try:
         page = _services(request).relational.registry.history(
             kind, given.id, after=given.after, limit=given.limit
@@ -259,6 +273,7 @@ def import_registry(request: Request, body: ImportBody) -> ImportReport:
         services.clock(),
         dry_run=body.dry_run,
         skip_bad=body.skip_bad,
+        scope=scope(request),
     )
     if not body.dry_run and not outcome.done:
         errors = [{"field": each.place, "message": str(each.error)} for each in outcome.plan.problems]
@@ -269,29 +284,10 @@ def import_registry(request: Request, body: ImportBody) -> ImportReport:
 
 def exported(request: Request, kind: Kind | None, form: str) -> str:
     """What a person may see of the registry, as the text of a file."""
-    contents = _services(request).relational.registry.contents()
-    if (csm := own(person_of(request))) is not None:
-        contents = _of_csm(contents, csm)
+    contents = _services(request).relational.registry.contents(scope(request))
     if form == "csv" and kind is not None:
         return to_csv(kind, contents[kind])
     return to_yaml(contents if kind is None else {kind: contents[kind]})
-
-
-def own(person: Person) -> str | None:
-    """Whose customers a person is shown; None: everybody's."""
-    return person.id if person.sees is Sees.OWN else None
-
-
-def _of_csm(contents: Mapping[Kind, list[Record]], csm: str) -> dict[Kind, list[Record]]:
-    ids = {each.id for each in contents[Kind.CUSTOMER] if isinstance(each, Customer) and each.csm == csm}
-    return {
-        kind: [each for each in records if (each.id if kind is Kind.CUSTOMER else _client(each)) in ids]
-        for kind, records in contents.items()
-    }
-
-
-def _client(record: Record) -> str | None:
-    return record.id if isinstance(record, Customer) else record.customer
 
 
 # --- what all of them share -------------------------------------------------------------------------------
@@ -303,7 +299,7 @@ def _services(request: Request) -> Services:
 
 
 def _found(request: Request, kind: Kind, id_: str) -> Any:
-    record = _services(request).relational.registry.one(kind, id_)
+    record = _services(request).relational.registry.one(kind, id_, scope=scope(request))
     if record is None:
         raise missing(kind.value, id_)
     return record
@@ -319,7 +315,14 @@ def _edit(request: Request, kind: Kind, id_: str, body: Any, *, whole: bool) -> 
         if errors:
             raise errors[0]
         record = services.relational.registry.edit(
-            kind, id_, taken, person.id, services.clock(), revision=body.revision, whole=whole
+            kind,
+            id_,
+            taken,
+            person.id,
+            services.clock(),
+            revision=body.revision,
+            whole=whole,
+            scope=scope(request),
         )
     except RegistryError as error:
         told = [{"field": each.field, "message": str(each)} for each in errors or [error]]
@@ -334,7 +337,9 @@ def _remove(request: Request, kind: Kind, id_: str, revision: int | None) -> Res
     person = require(request, MAY[kind])
     services = _services(request)
     try:
-        services.relational.registry.remove(kind, id_, person.id, services.clock(), revision=revision)
+        services.relational.registry.remove(
+            kind, id_, person.id, services.clock(), revision=revision, scope=scope(request)
+        )
     except UnknownSubjectError:
         raise missing(kind.value, id_) from None
     except StaleError as error:

@@ -12,11 +12,11 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import UploadFile
 
-from collector.http.api.registry import MAY, exported, own
+from collector.http.api.registry import MAY, exported
 from collector.http.guard import MAX_FILE
 from collector.http.i18n import Words
 from collector.http.pages.frame import GivenForm, UnknownPageError, context, render
-from collector.http.signed import person_of, require
+from collector.http.signed import person_of, require, scope
 from collector.http.views import registry as view
 from collector.http.views import registry_form, registry_import
 from collector.http.views.registry_form import Sent
@@ -103,6 +103,7 @@ def take(request: Request, upload: GivenUpload) -> Response:
         dry_run=not upload.digest,
         skip_bad=upload.skip_bad,
         expected=upload.digest or None,
+        scope=scope(request),
     )
     page = registry_import.page(outcome, t, is_late=bool(upload.digest) and not outcome.done)
     status = HTTPStatus.CONFLICT if page.is_late else HTTPStatus.OK
@@ -151,10 +152,10 @@ def listed(request: Request, plural: str) -> Response:
     kind = _kind(plural)
     person = person_of(request)
     filters = view.Filters.read(kind, request.query_params)
-    page = view.list_page(services, filters, own(person), t, now)
+    page = view.list_page(services, filters, scope(request), t, now)
     gone = request.query_params.get("gone", "")[:256]
     return render(
-        request, "registry.html", section="registry", page=page, may=person.may(MAY[kind]), gone=gone
+        request, "registry.html", section="registry", page=page, allowed=person.may(MAY[kind]), gone=gone
     )
 
 
@@ -181,13 +182,15 @@ def save(request: Request, plural: str, form: GivenForm) -> Response:
     kind = _kind(plural)
     person = require(request, MAY[kind])
     id_ = form.get("id", "").strip()
-    before = services.relational.registry.one(kind, id_) if id_ else None
+    before = services.relational.registry.one(kind, id_, scope=scope(request)) if id_ else None
     given, faults = registry_form.taken(kind, form, before, t)
     try:
         id_ = checked_id(kind, id_)
         if not faults:
             revision = _revision(form)
-            services.relational.registry.edit(kind, id_, given, person.id, now, revision=revision)
+            services.relational.registry.edit(
+                kind, id_, given, person.id, now, revision=revision, scope=scope(request)
+            )
             return RedirectResponse(f"{view.edit_url(kind, id_)}&saved=1", HTTPStatus.SEE_OTHER)
     except RegistryError as error:
         faults.setdefault(error.field, t.both(error))
@@ -208,7 +211,9 @@ def remove(request: Request, plural: str, form: GivenForm) -> Response:
     if kind is Kind.ROBOT:
         raise UnknownPageError("error.404_text")
     try:
-        services.relational.registry.remove(kind, id_, person.id, now, revision=_revision(form))
+        services.relational.registry.remove(
+            kind, id_, person.id, now, revision=_revision(form), scope=scope(request)
+        )
     except UnknownSubjectError:
         raise UnknownPageError("registry.unknown", id=id_[:64]) from None
     except StaleError as error:
@@ -219,7 +224,7 @@ def remove(request: Request, plural: str, form: GivenForm) -> Response:
 def _late(request: Request, kind: Kind, id_: str, error: StaleError, sent: Sent | None) -> Response:
     """Somebody else was quicker: who, what and when, and the form as it was sent, over what is there now."""
     services, t, now = context(request)
-    names = services.relational.registry.names()
+    names = services.relational.accounts.names()
     late = _told(error, names, t, now)
     known = id_ if error.current is not None else ""
     return _edit_page(request, kind, known, error.current, sent, late=late, status=HTTPStatus.CONFLICT)
@@ -252,7 +257,7 @@ def _edit_page(
         status,
         section="registry",
         page=page,
-        may=may,
+        allowed=may,
         late=late,
         saved=saved,
         faulty=bool(sent and sent.errors),
@@ -261,7 +266,7 @@ def _edit_page(
 
 def _record(request: Request, kind: Kind, id_: str) -> Record:
     services, _, _ = context(request)
-    record = services.relational.registry.one(kind, id_)
+    record = services.relational.registry.one(kind, id_, scope=scope(request))
     if record is None:
         raise UnknownPageError("registry.unknown", id=id_[:64])
     return record

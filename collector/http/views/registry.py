@@ -20,9 +20,9 @@ from collector.registry import (
     Tier,
     Value,
 )
-from collector.registry.records import values
+from collector.registry.records import client, values
 from collector.relational import CursorError, Page, RobotQuery
-from collector.relational.registry import ContractQuery, CustomerQuery, SiteQuery
+from collector.relational.registry import ContractQuery, CustomerQuery, Registry, SiteQuery
 
 PAGE: Final = 100
 _SOON_DAYS: Final = 60
@@ -36,6 +36,7 @@ FILTERS: Final[Mapping[Kind, tuple[str, ...]]] = {
 WORDS: Final[Mapping[str, Sequence[str]]] = {
     "tier": list(Tier), "stage": list(Stage), "lifecycle": list(Lifecycle), "renewed": ("yes", "no", "open"),
 }  # fmt: skip
+RENEWALS: Final[Mapping[str, Literal["yes", "no", "open"]]] = {"yes": "yes", "no": "no", "open": "open"}
 WORDED: Final = ("industry", "scene")  # anything, but for what is common there are words
 _COLUMNS: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.CUSTOMER: ("tier", "stage", "csm", "contract", "region", "industry"),
@@ -61,6 +62,10 @@ class Filters:
         given = {name: query.get(name, "")[:256] for name in FILTERS[kind]}
         kept = {name: text for name, text in given.items() if name not in WORDS or text in WORDS[name]}
         return cls(kind, query.get("q", "").strip()[:100], kept, query.get("after", "")[:400] or None)
+
+    def wish(self, name: str) -> str | None:
+        """What is asked for of a field; None: anything."""
+        return self.wishes.get(name) or None
 
     def url(self, after: str | None = None) -> str:
         """The address of this list, from the cursor on."""
@@ -118,12 +123,12 @@ def edit_url(kind: Kind, id_: str) -> str:
     return f"/registry/{kind.plural}/edit?{urlencode({'id': id_})}"
 
 
-def list_page(services: Services, filters: Filters, csm: str | None, t: Words, now: int) -> ListPage:
-    """One kind of records through these filters; with `csm`, those of its customers alone."""
+def list_page(services: Services, filters: Filters, scope: str | None, t: Words, now: int) -> ListPage:
+    """One kind of records through these filters; with `scope`, what that person sees."""
     registry, kind = services.relational.registry, filters.kind
     counts = registry.counts()
-    page = _found(services, filters, csm)
-    names = registry.names()
+    page = _found(services, filters, scope)
+    names = services.relational.accounts.names()
     return ListPage(
         kind=kind,
         filters=filters,
@@ -139,27 +144,32 @@ def list_page(services: Services, filters: Filters, csm: str | None, t: Words, n
     )
 
 
-def _found(services: Services, filters: Filters, csm: str | None) -> Page[Any]:
+def _found(services: Services, filters: Filters, scope: str | None) -> Page[Any]:
     """The page after the cursor; one that makes no sense begins anew."""
-    registry, q, wish = services.relational.registry, filters.q or None, filters.wishes
-    asked = {name: wish.get(name) or None for name in FILTERS[filters.kind]}
-    after, owner = filters.after, csm or asked.get("csm")
+    try:
+        return _page(services.relational.registry, filters, filters.after, scope)
+    except CursorError:
+        return _page(services.relational.registry, filters, None, scope)
+
+
+def _page(registry: Registry, filters: Filters, after: str | None, scope: str | None) -> Page[Any]:
+    q, csm = filters.q or None, filters.wish("csm")
     match filters.kind:
         case Kind.CUSTOMER:
-            tier, stage = asked["tier"], asked["stage"]
+            tier, stage = filters.wish("tier"), filters.wish("stage")
             words = (Tier(tier) if tier else None, Stage(stage) if stage else None)
-            query = CustomerQuery(q, *words, owner, asked["region"], asked["industry"])
+            query = CustomerQuery(q, *words, csm, filters.wish("region"), filters.wish("industry"), scope)
             return registry.customers(query, after=after, limit=PAGE)
         case Kind.CONTRACT:
-            contracts = ContractQuery(q, csm=owner, renewed=asked["renewed"])  # type: ignore[arg-type]
-            try:
-                return registry.contracts(contracts, after=after, limit=PAGE)
-            except CursorError:
-                return registry.contracts(contracts, limit=PAGE)
+            renewed = RENEWALS.get(filters.wish("renewed") or "")
+            contracts = ContractQuery(q, csm=csm, renewed=renewed, scope=scope)
+            return registry.contracts(contracts, after=after, limit=PAGE)
         case Kind.SITE:
-            return registry.sites(SiteQuery(q, csm=owner, region=asked["region"]), after=after, limit=PAGE)
-    lifecycle = Lifecycle(asked["lifecycle"]) if asked["lifecycle"] else None
-    robots = RobotQuery(industry=asked["industry"], lifecycle=lifecycle, q=q, csm=owner)
+            sites = SiteQuery(q, region=filters.wish("region"), scope=scope)
+            return registry.sites(sites, after=after, limit=PAGE)
+    lifecycle = filters.wish("lifecycle")
+    kept = Lifecycle(lifecycle) if lifecycle else None
+    robots = RobotQuery(industry=filters.wish("industry"), lifecycle=kept, q=q, csm=scope)
     return registry.robots(robots, after=after, limit=PAGE)
 
 
@@ -178,12 +188,12 @@ def _choice(services: Services, filters: Filters, name: str, names: Mapping[str,
 def _rows(
     services: Services, records: Sequence[Record], names: Mapping[str, str], t: Words, now: int
 ) -> list[RegistryRow]:
-    clients = {_client(record) for record in records} - {None}
+    clients = {client(record) for record in records} - {None}
     zones = services.relational.registry.zones_of([client for client in clients if client])
     ends = _ends(services, [record.id for record in records if isinstance(record, Customer)])
 
     def cell(record: Record, name: str) -> Cell:
-        today = local_day(zones.get(_client(record) or ""), now)
+        today = local_day(zones.get(client(record) or ""), now)
         if name == "contract":
             contract = ends.get(record.id)
             return _end(contract, today, t) if contract else Cell()
@@ -237,10 +247,6 @@ def title(record: Record) -> str:
 
 def _kind(record: Record) -> Kind:
     return {Customer: Kind.CUSTOMER, Contract: Kind.CONTRACT, Site: Kind.SITE}.get(type(record), Kind.ROBOT)
-
-
-def _client(record: Record) -> str | None:
-    return record.id if isinstance(record, Customer) else record.customer
 
 
 def local_day(tz: str | None, now: int) -> date:

@@ -141,7 +141,7 @@ def edit_page(
     """The form of a record, or of a new one; with what was `sent` where that was refused."""
     registry = services.relational.registry
     history: Page[Change] = registry.history(kind, id_, limit=_HISTORY) if id_ else Page((), None)
-    names = registry.names()
+    names = services.relational.accounts.names()
     return EditPage(
         kind=kind,
         id=id_,
