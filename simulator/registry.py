@@ -12,6 +12,7 @@ from simulator.profiles import PROFILES
 
 CSM_CHINA: Final = "csm-zh"
 CSM_ELSEWHERE: Final = "csm-en"
+ALWAYS: Final = "24/7"
 _CHINA: Final = "Asia/Shanghai"
 _DAYS: Final = ("mo", "tu", "we", "th", "fr", "sa", "su")
 _YEAR: Final = timedelta(days=365)
@@ -113,14 +114,15 @@ def _contract(name: str, robots: int, today: date) -> dict[str, Any]:
 
 def _sites(members: Iterable[Robot], today: date) -> Iterator[dict[str, Any]]:
     for robot in {member.site: member for member in members}.values():
-        days = _HOLIDAYS.get(robot.tz, ())
-        holidays = {"holidays": " ".join(f"{today.year + more}-{day}" for more in (0, 1) for day in days)}
+        hours = open_hours(robot.industry)
+        days = () if hours == ALWAYS else _HOLIDAYS.get(robot.tz, ())
+        holidays = " ".join(f"{today.year + more}-{day}" for more in (0, 1) for day in days)
         yield {
             "id": robot.site,
             "customer": robot.customer,
             "tz": robot.tz,
-            "open_hours": open_hours(robot.industry),
-            **(holidays if days else {}),
+            "open_hours": hours,
+            **({"holidays": holidays} if days else {}),
             "region": _region(robot),
         }
 
@@ -130,7 +132,7 @@ def open_hours(industry: str) -> str:
     hours = PROFILES[industry].hours
     days = [day for day, weight in zip(_DAYS, hours.week, strict=True) if weight]
     if hours.closes - hours.opens >= 24 and len(days) == len(_DAYS):
-        return "24/7"
+        return ALWAYS
     return f"{days[0]}-{days[-1]} {_clock(hours.opens)}-{_clock(hours.closes)}"
 
 

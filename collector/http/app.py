@@ -12,11 +12,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from collector.http import problems
+from collector.http.api import people as people_api
 from collector.http.api import registry as registry_api
 from collector.http.api import v1
 from collector.http.gate import Gate
 from collector.http.guard import Guard
-from collector.http.pages import console, frame, registry, signin
+from collector.http.pages import console, frame, me, people, registry, signin
 from collector.http.services import Services
 from collector.limited import Limited
 from collector.stores import StoreError
@@ -25,8 +26,11 @@ _ROUTERS: Final = (
     v1.health,
     v1.router,
     v1.monitoring,
+    people_api.router,
     registry_api.router,
     signin.router,
+    me.router,
+    people.router,
     registry.router,
     console.router,
 )
