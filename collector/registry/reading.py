@@ -52,14 +52,12 @@ def form_of_file(name: str) -> Form | None:
 
 def read(text: str, source: str, kind: Kind | None = None, form: Form | None = None) -> Reading:
     """The entries of a text; kind and form by the name of its source, where they are not given."""
-    form = form or form_of_file(source)
+    form, named = form or form_of_file(source), kind or kind_of_file(source)
     if form is None:
         return refused(source, 0, RegistryError("suffix"))
-    if form == "csv" and (kind := kind or kind_of_file(source)) is None:
-        return refused(source, 0, RegistryError("no_kind"))
     text = text.removeprefix("\ufeff")
     try:
-        found = list(rows.from_csv(text, kind) if form == "csv" and kind else rows.from_yaml(text, kind))
+        found = list(rows.from_yaml(text, kind, named) if form == "yaml" else rows.from_csv(text, named))
     except rows.FileError as error:
         return refused(source, error.line, error.error)
     return joined([_entry(row, source) for row in found])

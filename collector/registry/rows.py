@@ -46,8 +46,10 @@ class FileError(Exception):
 # --- CSV --------------------------------------------------------------------------------------------------
 
 
-def from_csv(text: str, kind: Kind) -> Iterator[Row]:
+def from_csv(text: str, kind: Kind | None) -> Iterator[Row]:
     """The rows of a CSV whose first line names the columns. Raises `FileError`."""
+    if kind is None:
+        raise FileError(0, RegistryError("no_kind"))
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         names = [name.strip() for name in next(reader, [])]
@@ -101,10 +103,13 @@ def _needs_guard(cell: str, as_text: bool) -> bool:
 # --- YAML -------------------------------------------------------------------------------------------------
 
 
-def from_yaml(text: str, kind: Kind | None) -> Iterator[Row]:
-    """The rows of lists under their names; with `kind`, of that list alone, which may have no name."""
+def from_yaml(text: str, kind: Kind | None, named: Kind | None = None) -> Iterator[Row]:
+    """The rows of lists under their names, or of one without a name, as the file is `named`.
+
+    With `kind`, the rows of that list alone. Raises `FileError`.
+    """
     document = _composed(text)
-    for of, items in _lists(document, kind):
+    for of, items in _lists(document, kind, kind or named):
         if not isinstance(items, yaml.SequenceNode):
             raise FileError(_line(items), RegistryError("no_list", what=of.plural))
         for node in items.value:
@@ -133,7 +138,9 @@ def _check_depth(events: Iterable[yaml.Event]) -> None:
             )
 
 
-def _lists(document: yaml.Node | None, kind: Kind | None) -> Iterator[tuple[Kind, yaml.Node]]:
+def _lists(
+    document: yaml.Node | None, kind: Kind | None, bare: Kind | None
+) -> Iterator[tuple[Kind, yaml.Node]]:
     if isinstance(document, yaml.MappingNode):
         named = [(str(key.value), key, value) for key, value in document.value]
         if kind is not None:
@@ -148,9 +155,9 @@ def _lists(document: yaml.Node | None, kind: Kind | None) -> Iterator[tuple[Kind
         if named:
             return
     elif isinstance(document, yaml.SequenceNode):
-        if kind is None:
+        if bare is None:
             raise FileError(0, RegistryError("no_kind"))
-        yield kind, document
+        yield bare, document
         return
     raise FileError(0, RegistryError("no_list", what=kind.plural if kind else Kind.CUSTOMER.plural))
 
