@@ -69,6 +69,26 @@ def test_contracts_and_sites_are_listed_and_found(client: TestClient) -> None:
     assert client.get("/api/v1/sites/Hall 2").json()["customer"] == "A/B 客户"
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("customers?q=&tier=&stage=&csm=&region=&industry=&after=", 200),
+        ("contracts?q=&customer=&renewed=&ends_from=&ends_until=&after=", 200),
+        ("sites?q=&customer=&region=&after=", 200),
+        ("registry/history?kind=&id=&after=", 200),
+        ("registry/history?after=x", 422),
+        ("contracts?after=x", 422),
+        ("contracts?ends_from=soon", 422),
+        ("customers?tier=gold", 422),
+        ("sites?colour=red", 422),
+        ("sites?limit=0", 422),
+    ],
+)
+def test_lists_are_asked_for_what_makes_sense(client: TestClient, path: str, status: int) -> None:
+    """An empty wish is none; one that nobody can fulfil is refused."""
+    assert client.get(f"/api/v1/{path}").status_code == status
+
+
 def test_a_customer_is_put_patched_and_deleted(client: TestClient) -> None:
     """Put says all of it, patch a part; every step is in the history."""
     body = {"tier": "strategic", "region": "North"}

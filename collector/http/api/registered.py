@@ -12,8 +12,11 @@ KindName = Literal["customer", "contract", "site", "robot"]
 Revision = Annotated[
     int | None, Field(ge=0, le=2**31 - 1, description="As it was read, 0: not there yet; none: as it is now.")
 ]
-Cursor = Annotated[str | None, EmptyIsNone, Field(description="`next` of the page before.", max_length=400)]
-Wish = Annotated[str | None, EmptyIsNone, Field(max_length=256)]
+_Short = Annotated[str, Field(max_length=256)]
+_Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$", examples=["2026-12-31"])]
+_Mark = Annotated[str, Field(max_length=400)]
+Cursor = Annotated[_Mark | None, EmptyIsNone, Field(description="`next` of the page before.")]
+Wish = Annotated[_Short | None, EmptyIsNone]
 
 
 class Given(BaseModel):
@@ -199,8 +202,8 @@ class ContractFilter(Given):
     customer: Wish = None
     csm: Wish = None
     renewed: Annotated[Literal["yes", "no", "open"] | None, EmptyIsNone] = None
-    ends_from: Annotated[str | None, EmptyIsNone, Field(pattern=r"^\d{4}-\d\d-\d\d$")] = None
-    ends_until: Annotated[str | None, EmptyIsNone, Field(pattern=r"^\d{4}-\d\d-\d\d$")] = None
+    ends_from: Annotated[_Day | None, EmptyIsNone] = None
+    ends_until: Annotated[_Day | None, EmptyIsNone] = None
     after: Cursor = None
     limit: Limit = 100
 
