@@ -126,17 +126,20 @@ def test_what_cannot_be_taken_comes_back(client: TestClient, services: Services)
 def test_the_second_editor_is_told_of_the_first(client: TestClient, services: Services) -> None:
     """Who, and what stands there now; what was written is kept, and saving again has it so."""
     registry = services.relational.registry
-    registry.edit(Kind.SITE, "Hall", {"region": "North"}, "mei", services.clock() - 60_000)
-    form = {"id": "Hall", "revision": "1", "customer": "ACME & Söhne", "tz": "UTC", "region": "South"}
+    changed = {"region": "North", "open_hours": "24/7"}
+    registry.edit(Kind.SITE, "Hall", changed, "mei", services.clock() - 60_000)
+    form = {"id": "Hall", "revision": "1", "tz": "UTC", "region": "South", "open_hours": ""}
     late = client.post("/registry/sites/edit", data=form)
     assert late.status_code == 409
-    assert "changed this 60 s ago" in late.text or "changed this 1 min ago" in late.text
+    assert "李梅 changed this 1 min ago" in late.text
     assert "is now: North" in late.text
     assert 'value="South"' in late.text
-    client.post("/registry/sites/edit", data=form | {"revision": field(late.text, "revision")})
+    assert field(late.text, "open_hours") == "24/7", "what the second left as it was is as the first made it"
+    again = {"revision": field(late.text, "revision"), "open_hours": "24/7"}
+    client.post("/registry/sites/edit", data=form | again)
     site = registry.site("Hall")
     assert site is not None
-    assert (site.region, site.tz) == ("South", "UTC")
+    assert (site.region, site.tz, site.open_hours) == ("South", "UTC", "24/7")
 
 
 def test_a_record_is_removed(client: TestClient, services: Services) -> None:

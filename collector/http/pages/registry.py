@@ -16,6 +16,7 @@ from collector.http.api.registry import MAY, exported
 from collector.http.guard import MAX_FILE
 from collector.http.i18n import Words
 from collector.http.pages.frame import GivenForm, UnknownPageError, context, render
+from collector.http.services import Services
 from collector.http.signed import person_of, require, scope
 from collector.http.views import registry as view
 from collector.http.views import registry_form, registry_import
@@ -23,11 +24,13 @@ from collector.http.views.registry_form import Sent
 from collector.registry import Kind, Reading, Record, RegistryError, read
 from collector.registry.checks import checked_id
 from collector.registry.reading import form_of_file, refused
+from collector.relational.journal import Change
 from collector.relational.registry import StaleError, UnknownSubjectError
 
 router = APIRouter(prefix="/registry", include_in_schema=False)
 _KINDS: Final[Mapping[str, Kind]] = {kind.plural: kind for kind in Kind}
 _NAME_LENGTH: Final = 200
+_MOST_SINCE: Final = 50
 
 
 @router.get("")
@@ -227,7 +230,17 @@ def _late(request: Request, kind: Kind, id_: str, error: StaleError, sent: Sent 
     names = services.relational.accounts.names()
     late = _told(error, names, t, now)
     known = id_ if error.current is not None else ""
+    if sent is not None and error.current is not None:
+        since = _since(services, kind, id_, error.current.revision - _revision(sent.form))
+        sent = Sent(registry_form.without_untouched(sent.form, kind, since, t))
     return _edit_page(request, kind, known, error.current, sent, late=late, status=HTTPStatus.CONFLICT)
+
+
+def _since(services: Services, kind: Kind, id_: str, revisions: int) -> list[Change]:
+    """What was done in so many revisions, the newest first; a pulse is none."""
+    history = services.relational.registry.history(kind, id_, limit=_MOST_SINCE).items
+    counted = [change for change in history if "pulse" not in change.fields]
+    return counted[: max(0, revisions)]
 
 
 def _told(error: StaleError, names: Mapping[str, str], t: Words, now: int) -> str:

@@ -1,6 +1,6 @@
 """The form of a record of the registry, and its history."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -214,6 +214,20 @@ def taken(
         place = error.field if error.field in FIELDS[kind] else "extra"
         faults.setdefault(place, t.both(error))
     return given, faults
+
+
+def without_untouched(
+    form: Mapping[str, str], kind: Kind, since: Sequence[Change], t: Words
+) -> dict[str, str]:
+    """The form without what its reader left as it was read; `since` is what others did, the newest first."""
+    read = {name: pair[0] for change in since for name, pair in change.fields.items()}
+    before = {
+        name: word(name, _written(read[name]), t) if name in WORDED else _written(read[name]) for name in read
+    }
+    untouched = {
+        name for name in FIELDS[kind] if name in before and form.get(name, "").strip() == before[name]
+    }
+    return {name: text for name, text in form.items() if name not in untouched}
 
 
 def _own(text: str) -> tuple[dict[str, Value], bool]:
