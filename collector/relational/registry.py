@@ -3,19 +3,15 @@
 Every method is one transaction, blocks while it lasts, and may be called from any thread.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, Literal
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Select,
-    Table,
-    bindparam,
     delete,
     func,
-    insert,
     select,
     tuple_,
     update,
@@ -36,29 +32,26 @@ from collector.registry import (
 )
 from collector.registry.differences import Difference, compared, removal
 from collector.registry.problems import shown
-from collector.registry.records import Stage, Tier, Value, client, values
-from collector.relational import journal, roster
+from collector.registry.records import Value, client, values
+from collector.relational import journal, records, roster
 from collector.relational.database import Database
+from collector.relational.doubts import Doubt, doubts
 from collector.relational.journal import Change
 from collector.relational.listing import CursorError, Page
-from collector.relational.roster import RobotQuery, mentions
-from collector.relational.schema import contracts, customers, people, robots, sites
-from collector.relational.sight import seen_by, sees
+from collector.relational.records import ContractQuery, CustomerQuery, SiteQuery
+from collector.relational.roster import RobotQuery
+from collector.relational.schema import contracts, customers, sites
 
-_PORTION: Final = 500  # of the parameters that a statement takes
-_TABLES: Final[Mapping[Kind, Table]] = {
-    Kind.CUSTOMER: customers,
-    Kind.CONTRACT: contracts,
-    Kind.SITE: sites,
-    Kind.ROBOT: robots,
-}
-_DAY_LENGTH: Final = len("2026-01-01")
-_NAMING: Final[Mapping[Kind, tuple[Literal["csm", "customer"], ...]]] = {
-    Kind.CUSTOMER: ("csm",),
-    Kind.CONTRACT: ("customer",),
-    Kind.SITE: ("customer",),
-    Kind.ROBOT: (),
-}
+__all__ = [
+    "ContractQuery",
+    "CustomerQuery",
+    "Doubt",
+    "Outcome",
+    "Registry",
+    "SiteQuery",
+    "StaleError",
+    "UnknownSubjectError",
+]
 
 
 class UnknownSubjectError(LookupError):
@@ -84,63 +77,12 @@ class StaleError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
-    """What is allowed, but perhaps not meant: a record names somebody or something that nobody registered."""
-
-    kind: Kind
-    id: str
-    field: Literal["csm", "customer"]
-    value: str
-
-    def __str__(self) -> str:
-        what = "person" if self.field == "csm" else "customer"
-        return f"{self.kind.value} {self.id!r}: {self.field} {self.value!r} is no {what} that is known here"
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """What an import did, or would do; `done` only if all of it was."""
 
     plan: Plan
     doubts: tuple[Doubt, ...]
     done: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CustomerQuery:
-    """Which customers, by id; None asks for nothing."""
-
-    q: str | None = None  # stands in its name
-    tier: Tier | None = None
-    stage: Stage | None = None
-    csm: str | None = None
-    region: str | None = None
-    industry: str | None = None
-    scope: str | None = None  # of this person's customers, and of those that are nobody's
-
-
-@dataclass(frozen=True, slots=True)
-class ContractQuery:
-    """Which contracts, the one that ends first at the beginning; days are YYYY-MM-DD, both included."""
-
-    q: str | None = None  # stands in its id, or in the customer's name
-    customer: str | None = None
-    csm: str | None = None  # of the customer
-    renewed: Literal["yes", "no", "open"] | None = None
-    ends_from: str | None = None
-    ends_until: str | None = None
-    scope: str | None = None  # of this person's customers, and of those that are nobody's
-
-
-@dataclass(frozen=True, slots=True)
-class SiteQuery:
-    """Which sites, by id."""
-
-    q: str | None = None  # stands in its name, or in the customer's
-    customer: str | None = None
-    csm: str | None = None  # of the customer
-    region: str | None = None
-    scope: str | None = None  # of this person's customers, and of those that are nobody's
 
 
 class Registry:
@@ -155,16 +97,16 @@ class Registry:
         self, query: CustomerQuery | None = None, *, after: str | None = None, limit: int = 100
     ) -> Page[Customer]:
         """Customers by id; the cursor is the last id of the page."""
-        statement = _customers(query or CustomerQuery())
+        statement = records.customers_where(query or CustomerQuery())
         return self._page(Kind.CUSTOMER, statement, after, limit)
 
     def contracts(
         self, query: ContractQuery | None = None, *, after: str | None = None, limit: int = 100
     ) -> Page[Contract]:
         """Contracts by their end. Raises `CursorError`."""
-        table, statement = contracts, _contracts(query or ContractQuery())
+        table, statement = contracts, records.contracts_where(query or ContractQuery())
         if after is not None:
-            day, id_ = _read_cursor(after)
+            day, id_ = records.read_cursor(after)
             statement = statement.where(tuple_(table.c.ends_on, table.c.id) > tuple_(day, id_))
         with self._database.reading() as connection:
             rows = connection.execute(statement.limit(limit + 1)).mappings().all()
@@ -175,7 +117,7 @@ class Registry:
         self, query: SiteQuery | None = None, *, after: str | None = None, limit: int = 100
     ) -> Page[Site]:
         """Sites by id; the cursor is the last id of the page."""
-        return self._page(Kind.SITE, _sites(query or SiteQuery()), after, limit)
+        return self._page(Kind.SITE, records.sites_where(query or SiteQuery()), after, limit)
 
     def robots(
         self, query: RobotQuery | None = None, *, after: str | None = None, limit: int = 100
@@ -203,18 +145,18 @@ class Registry:
     def one(self, kind: Kind, id_: str, *, scope: str | None = None) -> Record | None:
         """The record of that kind and id; with `scope`, if that person sees its customer."""
         with self._database.reading() as connection:
-            return _seen(connection, kind, id_, scope)
+            return records.seen(connection, kind, id_, scope)
 
     def by_id(self, kind: Kind, ids: Collection[str]) -> dict[str, Any]:
         """Those of the records that are registered."""
         with self._database.reading() as connection:
-            return _known(connection, kind, list(ids))
+            return records.known(connection, kind, list(ids))
 
     def contracts_of(self, ids: Collection[str]) -> dict[str, list[Contract]]:
         """The contracts of these customers, the one that ends first at the beginning."""
         found: dict[str, list[Contract]] = {id_: [] for id_ in ids}
         with self._database.reading() as connection:
-            for portion in _portions(list(found)):
+            for portion in records.portions(list(found)):
                 query = select(contracts).where(contracts.c.customer.in_(portion))
                 for row in connection.execute(query.order_by(contracts.c.ends_on, contracts.c.id)).mappings():
                     found[row["customer"]].append(Contract(**row))
@@ -228,26 +170,28 @@ class Registry:
     def contents(self, scope: str | None = None) -> dict[Kind, list[Record]]:
         """Everything that is registered, by id; with `scope`, what that person sees."""
         with self._database.reading() as connection:
-            found = {kind: _all(connection, kind) for kind in Kind}
+            found = {kind: records.every(connection, kind) for kind in Kind}
         if scope is None:
             return found
         clients = (each for each in found[Kind.CUSTOMER] if isinstance(each, Customer))
         foreign = {each.id for each in clients if each.csm not in (None, scope)}
         return {kind: [each for each in found[kind] if client(each) not in foreign] for kind in Kind}
 
-    def counts(self) -> dict[Kind, int]:
-        """How many there are of each."""
+    def counts(self, scope: str | None = None) -> dict[Kind, int]:
+        """How many there are of each; with `scope`, that this person sees."""
+        found: dict[Kind, int] = {}
         with self._database.reading() as connection:
-            return {
-                kind: int(connection.scalars(select(func.count()).select_from(table)).one())
-                for kind, table in _TABLES.items()
-            }
+            for kind, table in records.TABLES.items():
+                query = select(func.count()).select_from(table)
+                counted = records.within(query, scope, records.client_of(kind))
+                found[kind] = int(connection.scalars(counted).one())
+        return found
 
     def zones_of(self, ids: Collection[str]) -> dict[str, str]:
         """The customers' time zones: of its first site that has one, by name."""
         found: dict[str, str] = {}
         with self._database.reading() as connection:
-            for portion in _portions(sorted(set(ids))):
+            for portion in records.portions(sorted(set(ids))):
                 query = select(sites.c.customer, sites.c.tz).where(sites.c.customer.in_(portion))
                 for customer, tz in connection.execute(
                     query.where(sites.c.tz.is_not(None)).order_by(sites.c.id)
@@ -255,12 +199,12 @@ class Registry:
                     found.setdefault(customer, tz)
         return found
 
-    def choices(self, kind: Kind, field: str, limit: int = 1_000) -> list[str]:
+    def choices(self, kind: Kind, field: str, limit: int = 1_000, *, scope: str | None = None) -> list[str]:
         """The values of a field that there are, in order; at most `limit`."""
-        column = _TABLES[kind].c[field]
+        column = records.TABLES[kind].c[field]
         query = select(column).where(column.is_not(None)).distinct().order_by(column).limit(limit)
         with self._database.reading() as connection:
-            return list(connection.scalars(query))
+            return list(connection.scalars(records.within(query, scope, records.client_of(kind))))
 
     def history(
         self,
@@ -299,15 +243,15 @@ class Registry:
         if dry_run:
             with self._database.reading() as connection:
                 planned = _plan(connection, reading, scope)
-                return Outcome(planned, _doubts(connection, planned.differences), done=False)
+                return Outcome(planned, doubts(connection, planned.differences), done=False)
         with self._database.writing() as connection:
             planned = _plan(connection, reading, scope)
-            doubts = _doubts(connection, planned.differences)
+            doubtful = doubts(connection, planned.differences)
             is_bad = any(problem.fatal or not skip_bad for problem in planned.problems)
             if is_bad or expected not in (None, planned.digest):
-                return Outcome(planned, doubts, done=False)
+                return Outcome(planned, doubtful, done=False)
             _save(connection, planned.differences, who, now)
-            return Outcome(planned, doubts, done=True)
+            return Outcome(planned, doubtful, done=True)
 
     def edit(
         self,
@@ -328,7 +272,7 @@ class Registry:
         customer that the person `scope` does not see.
         """
         with self._database.writing() as connection:
-            before = _known(connection, kind, [id_]).get(id_)
+            before = records.known(connection, kind, [id_]).get(id_)
             _check_revision(connection, kind, id_, before, revision)
             kept = dict.fromkeys(values(before)) if before is not None and whole else {}
             difference = compared(Entry(kind, id_, {**kept, **given}), before)
@@ -338,7 +282,7 @@ class Registry:
             if scope is not None and not _is_own(_others(connection, scope), before, difference.record):
                 raise RegistryError("foreign", "customer", value=shown(id_))
             _save(connection, [difference], who, now)
-            saved: Record = _known(connection, kind, [id_])[id_]
+            saved: Record = records.known(connection, kind, [id_])[id_]
             return saved
 
     def remove(
@@ -358,11 +302,11 @@ class Registry:
         if kind is Kind.ROBOT:
             raise ValueError("robots are never removed; set their lifecycle to retired")
         with self._database.writing() as connection:
-            before = _seen(connection, kind, id_, scope)
+            before = records.seen(connection, kind, id_, scope)
             if before is None:
                 raise UnknownSubjectError(kind, id_)
             _check_revision(connection, kind, id_, before, revision)
-            connection.execute(delete(_TABLES[kind]).where(_TABLES[kind].c.id == id_))
+            connection.execute(delete(records.TABLES[kind]).where(records.TABLES[kind].c.id == id_))
             journal.record(connection, [removal(before)], who, now)
             roster.revise(connection)
 
@@ -371,9 +315,9 @@ class Registry:
         if not 1 <= pulse <= 5:
             raise ValueError(f"pulse {pulse} is none of 1 to 5")
         with self._database.writing() as connection:
-            before = _known(connection, Kind.CUSTOMER, [id_]).get(id_)
+            before = records.known(connection, Kind.CUSTOMER, [id_]).get(id_)
             if before is None:
-                _insert(connection, Kind.CUSTOMER, [Customer(id_)])
+                records.add(connection, Kind.CUSTOMER, [Customer(id_)])
                 before = Customer(id_)
             assert isinstance(before, Customer)  # noqa: S101 - asked for
             mine = update(customers).where(customers.c.id == id_)
@@ -384,109 +328,13 @@ class Registry:
             return replace(before, pulse=pulse, pulse_at=now, revision=max(1, before.revision))
 
     def _page(self, kind: Kind, statement: Select[Any], after: str | None, limit: int) -> Page[Any]:
-        table = _TABLES[kind]
+        table = records.TABLES[kind]
         if after is not None:
             statement = statement.where(table.c.id > after)
         with self._database.reading() as connection:
             rows = connection.execute(statement.order_by(table.c.id).limit(limit + 1)).mappings().all()
-        found = tuple(_record(kind, row) for row in rows[:limit])
+        found = tuple(records.made(kind, row) for row in rows[:limit])
         return Page(found, found[-1].id if len(rows) > limit else None)
-
-
-# --- asking -----------------------------------------------------------------------------------------------
-
-
-def _customers(query: CustomerQuery) -> Select[Any]:
-    statement = select(customers)
-    for name, wanted in asdict(query).items():
-        if wanted is not None and name not in ("q", "scope"):
-            statement = statement.where(customers.c[name] == str(wanted))
-    if query.q is not None:
-        statement = statement.where(mentions(query.q, customers.c.id))
-    return _within(statement, query.scope, customers.c.id)
-
-
-def _contracts(query: ContractQuery) -> Select[Any]:
-    column = contracts.c
-    statement = select(contracts).order_by(column.ends_on, column.id)
-    if query.q is not None:
-        statement = statement.where(mentions(query.q, column.id, column.customer))
-    if query.customer is not None:
-        statement = statement.where(column.customer == query.customer)
-    if query.csm is not None:
-        statement = statement.where(column.customer.in_(_customers_of(query.csm)))
-    if query.renewed is not None:
-        wanted = {"yes": True, "no": False, "open": None}[query.renewed]
-        statement = statement.where(column.renewed.is_(wanted))
-    if query.ends_from is not None:
-        statement = statement.where(column.ends_on >= query.ends_from)
-    if query.ends_until is not None:
-        statement = statement.where(column.ends_on <= query.ends_until)
-    return _within(statement, query.scope, column.customer)
-
-
-def _sites(query: SiteQuery) -> Select[Any]:
-    column, statement = sites.c, select(sites)
-    if query.q is not None:
-        statement = statement.where(mentions(query.q, column.id, column.customer))
-    for name in ("customer", "region"):
-        if getattr(query, name) is not None:
-            statement = statement.where(column[name] == getattr(query, name))
-    if query.csm is not None:
-        statement = statement.where(column.customer.in_(_customers_of(query.csm)))
-    return _within(statement, query.scope, column.customer)
-
-
-def _within(statement: Select[Any], scope: str | None, customer: ColumnElement[Any]) -> Select[Any]:
-    return statement if scope is None else statement.where(seen_by(scope, customer))
-
-
-def _customers_of(csm: str) -> Select[Any]:
-    """The ids of the customers that a CSM looks after."""
-    return select(customers.c.id).where(customers.c.csm == csm)
-
-
-def _read_cursor(after: str) -> tuple[str, str]:
-    day, id_ = after[:_DAY_LENGTH], after[_DAY_LENGTH:]
-    if len(day) < _DAY_LENGTH or not id_ or not day.replace("-", "").isdecimal():
-        raise CursorError(f"{after[:60]!r} is no cursor of this list")
-    return day, id_
-
-
-def _known(connection: Connection, kind: Kind, ids: list[str]) -> dict[str, Any]:
-    if kind is Kind.ROBOT:
-        return roster.by_id(connection, ids)
-    table = _TABLES[kind]
-    queries = (select(table).where(table.c.id.in_(portion)) for portion in _portions(ids))
-    return {
-        row["id"]: _record(kind, row) for query in queries for row in connection.execute(query).mappings()
-    }
-
-
-def _all(connection: Connection, kind: Kind) -> list[Record]:
-    if kind is Kind.ROBOT:
-        return [*roster.all_robots(connection)]
-    table = _TABLES[kind]
-    return [_record(kind, row) for row in connection.execute(select(table).order_by(table.c.id)).mappings()]
-
-
-def _record(kind: Kind, row: Mapping[Any, Any]) -> Any:
-    if kind is Kind.CUSTOMER:
-        tier, stage = row["tier"], row["stage"]
-        words = {"tier": Tier(tier) if tier else None, "stage": Stage(stage) if stage else None}
-        return Customer(**{**row, **words})
-    return {Kind.CONTRACT: Contract, Kind.SITE: Site}[kind](**row)
-
-
-def _seen(connection: Connection, kind: Kind, id_: str, scope: str | None) -> Record | None:
-    found: Record | None = _known(connection, kind, [id_]).get(id_)
-    if found is not None and scope is not None and not sees(connection, scope, client(found)):
-        return None
-    return found
-
-
-def _portions(ids: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (ids[at : at + _PORTION] for at in range(0, len(ids), _PORTION))
 
 
 # --- changing ---------------------------------------------------------------------------------------------
@@ -496,7 +344,7 @@ def _plan(connection: Connection, reading: Reading, scope: str | None) -> Plan:
     known: dict[tuple[Kind, str], Record] = {}
     for kind in Kind:
         ids = [entry.id for entry in reading.entries if entry.kind is kind]
-        known |= {(kind, id_): record for id_, record in _known(connection, kind, ids).items()}
+        known |= {(kind, id_): record for id_, record in records.known(connection, kind, ids).items()}
     planned = plan(reading, known)
     if scope is None:
         return planned
@@ -523,32 +371,11 @@ def _is_own(others: Collection[str], before: Record | None, after: Record) -> bo
 def _save(connection: Connection, differences: Sequence[Difference], who: str, now: int) -> None:
     for kind in Kind:
         ours = [each for each in differences if each.kind is kind]
-        _insert(connection, kind, [each.record for each in ours if each.what == "added"])
-        _update(connection, kind, [each.record for each in ours if each.what == "changed"])
+        records.add(connection, kind, [each.record for each in ours if each.what == "added"])
+        records.change(connection, kind, [each.record for each in ours if each.what == "changed"])
     journal.record(connection, differences, who, now)
     if any(each.kind is not Kind.CONTRACT for each in differences):
         roster.revise(connection)
-
-
-def _insert(connection: Connection, kind: Kind, records: Sequence[Record]) -> None:
-    if not records:
-        return
-    if kind is Kind.ROBOT:
-        roster.add(connection, [record for record in records if isinstance(record, RobotRecord)])
-        return
-    rows = [{"id": record.id, **values(record), "revision": 1} for record in records]
-    connection.execute(insert(_TABLES[kind]), rows)
-
-
-def _update(connection: Connection, kind: Kind, records: Sequence[Record]) -> None:
-    if not records:
-        return
-    if kind is Kind.ROBOT:
-        roster.change(connection, [record for record in records if isinstance(record, RobotRecord)])
-        return
-    table = _TABLES[kind]
-    changed = update(table).where(table.c.id == bindparam("known")).values(revision=table.c.revision + 1)
-    connection.execute(changed, [{"known": record.id, **values(record)} for record in records])
 
 
 def _check_revision(
@@ -559,38 +386,3 @@ def _check_revision(
         return
     last = journal.page(connection, [kind.value], id_, None, 1)
     raise StaleError(kind, id_, last[0] if last else None, before)
-
-
-def _doubts(connection: Connection, differences: Iterable[Difference]) -> tuple[Doubt, ...]:
-    """Names of people and customers that nobody knows; people count only once there are any."""
-    named = [
-        Doubt(each.kind, each.id, field, str(each.fields[field][1]))
-        for each in differences
-        for field in _NAMING[each.kind]
-        if field in each.fields and each.fields[field][1] is not None
-    ]
-    csms = {each.value for each in named if each.field == "csm"}
-    clients = {each.value for each in named if each.field == "customer"}
-    fresh = {each.id for each in differences if each.kind is Kind.CUSTOMER}
-    known = {"csm": _people(connection, csms), "customer": fresh | _clients(connection, clients - fresh)}
-    return tuple(each for each in named if each.value not in known[each.field])
-
-
-def _people(connection: Connection, ids: Collection[str]) -> set[str]:
-    if not ids or connection.execute(select(people.c.id).limit(1)).first() is None:
-        return set(ids)
-    portions = _portions(sorted(ids))
-    return {
-        id_
-        for portion in portions
-        for id_ in connection.scalars(select(people.c.id).where(people.c.id.in_(portion)))
-    }
-
-
-def _clients(connection: Connection, ids: Collection[str]) -> set[str]:
-    """Customers that are registered, or that a robot names."""
-    found: set[str] = set()
-    for portion in _portions(sorted(ids)):
-        found.update(connection.scalars(select(customers.c.id).where(customers.c.id.in_(portion))))
-        found.update(connection.scalars(select(robots.c.customer).where(robots.c.customer.in_(portion))))
-    return found

@@ -219,4 +219,5 @@ def test_who_sees_its_own_customers_only(client: TestClient, services: Services)
     sign_in(client, services, csm("csm-zh", own=True))
     assert "ACME" not in client.get("/registry/customers").text
     assert client.get("/registry/customers/edit", params={"id": "ACME & Söhne"}).status_code == 404
+    assert "ACME" not in client.get("/registry/contracts/new").text
     assert "ACME" not in client.get("/registry/export/registry.yaml").text

@@ -262,7 +262,7 @@ def _edit_page(
     status: int = HTTPStatus.OK,
 ) -> Response:
     services, t, _ = context(request)
-    page = registry_form.edit_page(services, kind, id_, record, t, sent)
+    page = registry_form.edit_page(services, kind, id_, record, scope(request), t, sent)
     may = person_of(request).may(MAY[kind])
     return render(
         request,

@@ -126,7 +126,7 @@ def edit_url(kind: Kind, id_: str) -> str:
 def list_page(services: Services, filters: Filters, scope: str | None, t: Words, now: int) -> ListPage:
     """One kind of records through these filters; with `scope`, what that person sees."""
     registry, kind = services.relational.registry, filters.kind
-    counts = registry.counts()
+    counts = registry.counts(scope)
     page = _found(services, filters, scope)
     names = services.relational.accounts.names()
     return ListPage(
@@ -137,7 +137,7 @@ def list_page(services: Services, filters: Filters, scope: str | None, t: Words,
             (each, t(f"registry.kinds.{each.value}"), counts[each], f"/registry/{each.plural}")
             for each in Kind
         ],
-        choices=[_choice(services, filters, name, names, t) for name in FILTERS[kind]],
+        choices=[_choice(registry, filters, name, names, scope, t) for name in FILTERS[kind]],
         columns=[t(f"registry.field.{name}") for name in _COLUMNS[kind]],
         rows=_rows(services, page.items, names, t, now),
         more=filters.url(page.next) if page.next else None,
@@ -173,11 +173,13 @@ def _page(registry: Registry, filters: Filters, after: str | None, scope: str | 
     return registry.robots(robots, after=after, limit=PAGE)
 
 
-def _choice(services: Services, filters: Filters, name: str, names: Mapping[str, str], t: Words) -> Choice:
+def _choice(
+    registry: Registry, filters: Filters, name: str, names: Mapping[str, str], scope: str | None, t: Words
+) -> Choice:
     known: Sequence[str] = WORDS.get(name, ())
     if not known:
         of = Kind.CUSTOMER if name == "csm" else filters.kind
-        known = services.relational.registry.choices(of, name, MOST_CHOICES)
+        known = registry.choices(of, name, MOST_CHOICES, scope=scope)
     options = [(value, names.get(value, value) if name == "csm" else word(name, value, t)) for value in known]
     return Choice(name, filters.wishes.get(name, ""), t(f"registry.any.{name}"), options)
 

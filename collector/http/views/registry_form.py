@@ -75,6 +75,7 @@ class _Form:
     kind: Kind
     record: Record | None
     names: Mapping[str, str]
+    scope: str | None
     t: Words
     sent: Sent | None
 
@@ -126,17 +127,21 @@ class _Form:
             return sorted(self.names.items())
         if name in ("customer", "site"):
             of = Kind.CUSTOMER if name == "customer" else Kind.SITE
-            return [(value, "") for value in registry.choices(of, "id", MOST_CHOICES)]
+            return [(value, "") for value in registry.choices(of, "id", MOST_CHOICES, scope=self.scope)]
         if _type(name) != "text" or name == "name":
             return []
-        words = {
-            value: word(name, value, self.t) for value in registry.choices(self.kind, name, MOST_CHOICES)
-        }
-        return [(value, text if text != value else "") for value, text in words.items()]
+        known = registry.choices(self.kind, name, MOST_CHOICES, scope=self.scope)
+        return [(word(name, value, self.t), "") for value in known]
 
 
 def edit_page(
-    services: Services, kind: Kind, id_: str, record: Record | None, t: Words, sent: Sent | None = None
+    services: Services,
+    kind: Kind,
+    id_: str,
+    record: Record | None,
+    scope: str | None,
+    t: Words,
+    sent: Sent | None = None,
 ) -> EditPage:
     """The form of a record, or of a new one; with what was `sent` where that was refused."""
     registry = services.relational.registry
@@ -148,7 +153,7 @@ def edit_page(
         title=title(record) if record else t(f"registry.new.{kind.value}"),
         revision=record.revision if record else 0,
         is_new=record is None,
-        inputs=_Form(services, kind, record, names, t, sent).inputs(),
+        inputs=_Form(services, kind, record, names, scope, t, sent).inputs(),
         history=[line(change, names, t) for change in history.items],
         older=history.next is not None,
         robots=_robots(services, kind, id_) if record else 0,
