@@ -85,6 +85,8 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _do(arguments: argparse.Namespace, reading: Reading, who: str, *, dry_run: bool) -> Outcome:
+    if any(problem.fatal for problem in reading.problems):
+        return Outcome(Plan((), 0, reading.problems), (), done=False)  # nothing is opened, or made, for it
     now = time.time_ns() // 1_000_000
     with closing(_relational(arguments)) as relational:
         return relational.registry.import_(reading, who, now, dry_run=dry_run, skip_bad=arguments.skip_bad)
@@ -102,16 +104,18 @@ def _tell(outcome: Outcome, dry_run: bool) -> None:
         print(f"{problem.place}: {problem.error}", file=sys.stderr)
     if outcome.done:
         print(_sum(outcome.plan, ""))
-    elif dry_run:
+    elif dry_run and not any(problem.fatal for problem in outcome.plan.problems):
         print(_sum(outcome.plan, "would be "))
     if outcome.plan.problems and not outcome.done:
-        print(_advice(outcome.plan), file=sys.stderr)
+        _advise(outcome.plan)
 
 
-def _advice(plan: Plan) -> str:
+def _advise(plan: Plan) -> None:
+    if any(problem.fatal for problem in plan.problems):
+        return
     rows = "this row" if len(plan.problems) == 1 else f"these {len(plan.problems)} places"
-    skip = "" if any(problem.fatal for problem in plan.problems) else ", or add --skip-bad to leave them out"
-    return f"nothing was imported; correct {rows}{skip}"
+    advice = f"nothing was imported; correct {rows}, or add --skip-bad to leave out what is wrong"
+    print(advice, file=sys.stderr)
 
 
 def _sum(plan: Plan, would: str) -> str:
@@ -166,7 +170,7 @@ def _roster_import(arguments: argparse.Namespace) -> int:
     for problem in plan.problems:
         print(f"{problem.place}: {problem.error}", file=sys.stderr)
     if not outcome.done:
-        print(_advice(plan), file=sys.stderr)
+        _advise(plan)
         return 1
     counts = plan.counts
     if arguments.json:
