@@ -18,6 +18,7 @@ from agent.catalogue import CatalogueError
 from agent.wire import is_fleet
 from collector import assembly, evaluation, roster, transfer
 from collector.assembly import Opened
+from collector.commands import notify
 from collector.config import (
     Config,
     ConfigError,
@@ -30,6 +31,7 @@ from collector.config import (
 )
 from collector.folder import Folder, FolderError
 from collector.http.server import AddressError
+from collector.notifying.load import SettingsErrors
 from collector.relational import Relational, UnusableDatabaseError
 from collector.stores import Retention, StoreError
 from collector.stores.address import StoreAddressError, parse_store
@@ -44,6 +46,7 @@ _WRONG = (
     RecordingError,
     roster.RosterError,
     transfer.TransferError,
+    SettingsErrors,
 )
 _EXAMPLE = """example:
   vitals-collector run --data data --mqtt mqtt://127.0.0.1:1883 --fleet main --http 127.0.0.1:8080
@@ -105,6 +108,7 @@ def _run(arguments: argparse.Namespace) -> int:
         database=_database(arguments),
         retention=_retention(arguments),
         store=parse_store(arguments.store),
+        notify=arguments.notify,
     )
 
     def ready(url: str, parts: Opened) -> None:
@@ -251,6 +255,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_import(commands)
     _add_roster(commands)
+    notify.add(commands, _command)
     return parser
 
 
@@ -276,6 +281,12 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     run.add_argument("--http", default="127.0.0.1:8080", metavar="HOST:PORT", help="default %(default)s")
     _add_rules(run)
     _add_retention(run)
+    run.add_argument(
+        "--notify",
+        type=Path,
+        metavar="FILE",
+        help="who is notified of alerts, and how; docs/notifications.md",
+    )
     run.add_argument("--ca", type=Path, metavar="FILE", help="the broker's CA, for mqtts://")
     run.add_argument("--cert", type=Path, metavar="FILE", help="our certificate, for mqtts://")
     run.add_argument("--key", type=Path, metavar="FILE", help="its key")

@@ -17,7 +17,7 @@ _HEALTH: Final = b"event: health\ndata: {}\n\n"
 async def stream(
     changes: Changes, health: Callable[[], Health], look_s: float = LOOK_S
 ) -> AsyncIterator[bytes]:
-    """Events `alerts` and `robots` with `{"revision", "ids"}`; no ids means too many to name.
+    """Events, named by their topic, with `{"revision", "ids"}`; no ids means too many to name.
 
     The event `health` says that another part of the collector fails, falls behind or has recovered.
     """

@@ -12,7 +12,9 @@ from collector import queue
 from collector.queue import Action, Alert, Entry
 from collector.relational import alerts, evaluations, roster, schema
 from collector.relational.alerts import AlertQuery, CursorError, Page
+from collector.relational.briefings import Briefings
 from collector.relational.database import Database, UnusableDatabaseError
+from collector.relational.notifications import Notifications
 from collector.relational.roster import ImportResult, Lifecycle, RobotQuery, RobotRecord
 from rules.evaluation import Entity, Evaluation, SignalKey, Snapshot
 from rules.roster import Robot, Roster
@@ -48,6 +50,8 @@ class Relational:
 
     def __init__(self, url: str, *, alone: bool = False) -> None:
         self._database = Database(url, alone=alone)
+        self.notifications = Notifications(self._database)
+        self.briefings = Briefings(self._database)
 
     def close(self) -> None:
         """Closes the database; call it once nothing else uses it."""

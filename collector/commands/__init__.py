@@ -1,0 +1,1 @@
+"""Commands of `vitals-collector` that stand in files of their own."""
