@@ -153,9 +153,8 @@ def test_a_dead_channel_holds_up_no_other(world: World) -> None:
         assert [address for _, address in world.post.sent] == ["li@example.com"] * 2
         world.now += 121_000
         notifier.step()
-        assert (
-            "ops: has been sending one message for 122 s" == world.conditions.health().parts["notifications"]
-        )
+        said = world.conditions.health().parts["notifications"]
+        assert "ops: has been sending one message for 122 s" in said
     finally:
         let_go.set()
     assert notifier.wait(30)
