@@ -12,14 +12,21 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from collector.http import problems
+from collector.http.api import notifications as notifications_api
 from collector.http.api import v1
 from collector.http.guard import Guard
-from collector.http.pages import console, frame
+from collector.http.pages import console, frame, notifications
 from collector.http.services import Services
 from collector.limited import Limited
 from collector.stores import StoreError
 
-_ROUTERS: Final = (v1.router, v1.monitoring, console.router)
+_ROUTERS: Final = (
+    v1.router,
+    v1.monitoring,
+    notifications_api.router,
+    console.router,
+    notifications.router,
+)
 log = structlog.get_logger()
 _limited = Limited()
 

@@ -181,10 +181,13 @@ class Notifications:
 
     # -- people
 
-    def retry(self, id_: int, who: str, now: int) -> Notification:
-        """Tries it again now. Raises `UnknownNotificationError` and `NotRetriableError`."""
+    def retry(self, id_: int, who: str, now: int, *, owner: str | None = None) -> Notification:
+        """Tries it again now; with `owner`, only what concerns that person's alerts.
+
+        Raises `UnknownNotificationError` and `NotRetriableError`.
+        """
         with self._database.writing() as connection:
-            found = _one(connection, id_)
+            found = _one(connection, id_, owner)
             if found.state not in (State.GIVEN_UP, State.WAITING):
                 raise NotRetriableError(found)
             _change(connection, id_, state=State.WAITING.value, due_at=now, give_up_at=now + GIVE_UP_MS)
@@ -330,8 +333,9 @@ def _change(connection: Connection, id_: int, **values: object) -> None:
     connection.execute(update(notifications).where(notifications.c.id == id_).values(**values))
 
 
-def _one(connection: Connection, id_: int) -> Notification:
-    row = connection.execute(select(notifications).where(notifications.c.id == id_)).one_or_none()
+def _one(connection: Connection, id_: int, owner: str | None = None) -> Notification:
+    query = _matching(select(notifications), NotificationQuery(owner=owner))
+    row = connection.execute(query.where(notifications.c.id == id_)).one_or_none()
     if row is None:
         raise UnknownNotificationError(id_)
     return _notification(row)
