@@ -14,6 +14,7 @@ from pathlib import Path
 
 from agent import catalogue as catalogues
 from agent.catalogue import Catalogue
+from collector import credentials
 from collector.conditions import Conditions
 from collector.config import Config, ConfigError, Evaluation, tls_context
 from collector.evaluation import Evaluator, settled_until
@@ -101,8 +102,11 @@ def run(config: Config, ready: Callable[[str, Opened], None]) -> None:
         evaluator = parts.evaluator()
         evaluator.resume(parts.store)
         url = config.http.bound_to(listening.getsockname()[1]).url
-        with parts.folder.announced(url):
-            asyncio.run(_run(config, tls, parts, evaluator, notifier, listening, lambda: ready(url, parts)))
+        token = credentials.secret()
+        with parts.folder.announced(url, token):
+            operator = credentials.digest(token)
+            running = (parts, evaluator, notifier, listening, operator)
+            asyncio.run(_run(config, tls, *running, lambda: ready(url, parts)))
 
 
 def notification_settings(path: Path) -> Settings:
@@ -136,11 +140,12 @@ async def _run(
     evaluator: Evaluator,
     notifier: Notifier | None,
     listening: socket.socket,
+    operator: str,
     ready: Callable[[], None],
 ) -> None:
     stopping = _stop_on_signals()
     fleet = _remembered(parts.store, parts.relational, parts.catalogue)
-    web = app.create(_services(parts, fleet))
+    web = app.create(_services(parts, fleet, operator))
     inbox = Inbox()
     pipeline = Pipeline(
         link=Link(config.broker, tls, config.fleet, inbox, parts.conditions, parts.telemetry, clock),
@@ -165,7 +170,7 @@ def _tune_garbage_collection() -> None:
     gc.set_threshold(100_000, 20, 50)
 
 
-def _services(parts: Opened, fleet: Fleet) -> Services:
+def _services(parts: Opened, fleet: Fleet, operator: str) -> Services:
     return Services(
         relational=parts.relational,
         store=parts.store,
@@ -177,6 +182,7 @@ def _services(parts: Opened, fleet: Fleet) -> Services:
         health=parts.conditions.health,
         clock=clock,
         scratch=parts.folder.path,
+        operator=operator,
     )
 
 

@@ -1,1 +1,1 @@
-"""Commands of `vitals-collector` that stand in files of their own."""
+"""Commands of `vitals-collector` that have a module of their own."""

@@ -2,11 +2,10 @@
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
 
 from collector.assembly import notification_settings
+from collector.commands.arguments import Commands, command
 from collector.config import ConfigError
 from collector.http.i18n import Words
 from collector.notifying.letter import Notification, State
@@ -15,12 +14,9 @@ from collector.notifying.settings import OWNER, Channel, Route, Settings
 from collector.pipeline import clock
 from rules.document import hint
 
-_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-_Command: TypeAlias = Callable[[_Commands, str, str, str], argparse.ArgumentParser]
 
-
-def add(commands: _Commands, command: _Command) -> None:
-    """Adds `notify check` and `notify test`; `command` makes a parser as the others are."""
+def add_to(commands: Commands) -> None:
+    """Adds `notify check` and `notify test`."""
     group = commands.add_parser("notify", help="notifications: check the settings, try a channel")
     own = group.add_subparsers(required=True, metavar="COMMAND")
     check = command(own, "check", "check the settings of notifications", "notify check notify.yaml")

@@ -13,19 +13,26 @@ from starlette.exceptions import HTTPException
 
 from collector.http import problems
 from collector.http.api import notifications as notifications_api
+from collector.http.api import people as people_api
 from collector.http.api import v1
+from collector.http.gate import Gate
 from collector.http.guard import Guard
-from collector.http.pages import console, frame, notifications
+from collector.http.pages import console, frame, me, notifications, people, signin
 from collector.http.services import Services
 from collector.limited import Limited
 from collector.stores import StoreError
 
 _ROUTERS: Final = (
+    v1.health,
     v1.router,
     v1.monitoring,
+    people_api.router,
     notifications_api.router,
-    console.router,
+    signin.router,
+    me.router,
+    people.router,
     notifications.router,
+    console.router,
 )
 log = structlog.get_logger()
 _limited = Limited()
@@ -41,6 +48,7 @@ def create(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
+    app.add_middleware(Gate, unavailable=_unavailable, refused=_refused)
     app.add_middleware(Guard)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -45,9 +45,11 @@ def letters(happened: Happening, known: Known, settings: Settings, now: int) -> 
     if happened.kind not in set(Kind) or happened.at < now - STALE_MS:
         return []
     kind = Kind(happened.kind)
-    if kind is not Kind.RESOLVED and known.alert.work is Work.CLOSED:
+    first = Kind.OPENED if known.alert.relapse_of is None else Kind.RELAPSED
+    said_better = kind is Kind.OPENED and first is Kind.RELAPSED  # which happened with it
+    if said_better or (kind is not Kind.RESOLVED and known.alert.work is Work.CLOSED):
         return []
-    before = {name for name, _ in _channels(settings.routes, Kind.OPENED, known)}
+    before = {name for name, _ in _channels(settings.routes, first, known)}
     return [
         _letter(
             happened, kind, told, known, settings, now, follows=kind is Kind.RESOLVED and told[0] in before
@@ -110,7 +112,7 @@ def _letter(
 def _state(known: Known, *, nobody: bool) -> State:
     if nobody:
         return State.GIVEN_UP
-    return State.WAITING if known.alert.suppressed_by is None else State.HELD
+    return State.WAITING if known.alert.hidden_by is None else State.HELD
 
 
 def message(kind: Kind, known: Known, console: str | None, t: Words, reader: Person | None = None) -> Message:
@@ -132,8 +134,9 @@ def _parts(kind: Kind, known: Known, t: Words, reader: Person | None) -> list[Pa
     alert, subject = known.alert, known.subject
     local = zone(subject.tz)
     parts = [Part("text", t.both(wording.summary(alert, known.rule, subject)))]
-    if t.has(f"notify.why.{kind}"):
-        parts.insert(0, Part("text", t(f"notify.why.{kind}")))
+    why = "resolved_open" if kind is Kind.RESOLVED and alert.is_open else kind.value
+    if t.has(f"notify.why.{why}"):
+        parts.insert(0, Part("text", t(f"notify.why.{why}")))
     where = [part for part in (subject.customer, subject.site) if part]
     parts.append(Part("fact", " · ".join(where) or t("notify.unregistered"), t("notify.where")))
     parts.append(Part("fact", t.exactly(alert.since, local), t("notify.since")))

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
@@ -11,6 +11,10 @@ from collector.queue import SYSTEM, Alert, Severity
 from collector.relational import alerts as rows
 from collector.relational.database import Database
 from collector.relational.schema import alerts, contracts, customers, people
+
+_OF_A_PERSON: Final = (
+    "id", "name", "email", "language", "tz", "work_hours", "holidays", "active", "revision",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,8 @@ class Briefings:
     def overview(self, owner: str | None, since: int, now: int, shown: int) -> Overview:
         """Alerts of one person, or of all, as they are now and as they changed since then."""
         mine = [] if owner is None else [alerts.c.owner == owner]
-        visible = and_(_is_open(), alerts.c.suppressed_reason.is_(None), *mine)
+        shown_ = (alerts.c.suppressed_reason.is_(None), alerts.c.silence.is_(None))
+        visible = and_(_is_open(), *shown_, *mine)
         late = and_(visible, _overdue(now))
         ended = and_(
             alerts.c.work == "closed", alerts.c.closed_by == SYSTEM, alerts.c.closed_at > since, *mine
@@ -157,16 +162,6 @@ def _person(connection: Connection, id_: str) -> Person | None:
 
 
 def _as_person(row: Row[Any]) -> Person:
-    return Person(
-        id=row.id,
-        name=row.name,
-        role=Role(row.role),
-        sees=Sees(row.sees),
-        email=row.email,
-        language=row.language,
-        tz=row.tz,
-        work_hours=row.work_hours,
-        holidays=row.holidays,
-        active=row.active,
-        revision=row.revision,
-    )
+    values = row._mapping
+    known = {name: values[name] for name in _OF_A_PERSON}
+    return Person(role=Role(row.role), sees=Sees(row.sees), **known)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    delete,
     exists,
     func,
     insert,
@@ -26,9 +27,10 @@ from collector.notifying.letter import Happening, Kind, Letter, Notification, St
 from collector.notifying.message import Message
 from collector.notifying.retrying import GIVE_UP_MS
 from collector.queue import Severity
-from collector.relational.alerts import CursorError, Page
 from collector.relational.database import Database
+from collector.relational.listing import CursorError, Page
 from collector.relational.schema import alerts, happenings, journal, notifications, told
+from collector.relational.sight import seen_by
 
 _THE_ROW: Final = 1
 _PORTION: Final = 500
@@ -55,12 +57,12 @@ class NotRetriableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NotificationQuery:
-    """Which notifications, the newest first; with `owner`, only what concerns that person's alerts."""
+    """Which notifications, the newest first; with `csm`, only what concerns what that person sees."""
 
     state: State | None = None
     channel: str | None = None
     alert: int | None = None
-    owner: str | None = None
+    csm: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,15 +181,28 @@ class Notifications:
         with self._database.writing() as connection:
             _change(connection, id_, state=State.GIVEN_UP.value, error=reason)
 
+    def forget(self, told_before: int, happened_before: int) -> int:
+        """Clears away what was sent or withdrawn before the one time, and happenings read before the other.
+
+        Answers how many notifications went. What was given up stays until somebody looks at it.
+        """
+        row = notifications.c
+        over = row.state.in_([State.SENT.value, State.WITHDRAWN.value])
+        read = happenings.c.id <= select(told.c.until).scalar_subquery()
+        with self._database.writing() as connection:
+            connection.execute(delete(happenings).where(read, happenings.c.at < happened_before))
+            gone = connection.execute(delete(notifications).where(over, row.created_at < told_before))
+            return int(gone.rowcount)
+
     # -- people
 
-    def retry(self, id_: int, who: str, now: int, *, owner: str | None = None) -> Notification:
-        """Tries it again now; with `owner`, only what concerns that person's alerts.
+    def retry(self, id_: int, who: str, now: int, *, csm: str | None = None) -> Notification:
+        """Tries it again now; with `csm`, only what concerns what that person sees.
 
         Raises `UnknownNotificationError` and `NotRetriableError`.
         """
         with self._database.writing() as connection:
-            found = _one(connection, id_, owner)
+            found = _one(connection, id_, csm)
             if found.state not in (State.GIVEN_UP, State.WAITING):
                 raise NotRetriableError(found)
             _change(connection, id_, state=State.WAITING.value, due_at=now, give_up_at=now + GIVE_UP_MS)
@@ -284,7 +299,7 @@ def _changing(connection: Connection) -> tuple[_Rows, _Rows, _Rows]:
     unsent = row.state.in_(_UNSENT)
     untried = and_(unsent, row.attempts == 0)
     closed = alerts.c.work == "closed"
-    hidden = alerts.c.suppressed_reason.is_not(None)
+    hidden = or_(alerts.c.suppressed_reason.is_not(None), alerts.c.silence.is_not(None))
     resolved = row.kind == Kind.RESOLVED.value
     over = and_(untried, or_(and_(closed, ~resolved), and_(row.follows, ~_told_before())))
     revealed = and_(row.state == State.HELD.value, ~hidden, ~over)
@@ -333,8 +348,8 @@ def _change(connection: Connection, id_: int, **values: object) -> None:
     connection.execute(update(notifications).where(notifications.c.id == id_).values(**values))
 
 
-def _one(connection: Connection, id_: int, owner: str | None = None) -> Notification:
-    query = _matching(select(notifications), NotificationQuery(owner=owner))
+def _one(connection: Connection, id_: int, csm: str | None = None) -> Notification:
+    query = _matching(select(notifications), NotificationQuery(csm=csm))
     row = connection.execute(query.where(notifications.c.id == id_)).one_or_none()
     if row is None:
         raise UnknownNotificationError(id_)
@@ -349,9 +364,9 @@ def _matching(statement: Select[Any], query: NotificationQuery) -> Select[Any]:
         statement = statement.where(row.channel == query.channel)
     if query.alert is not None:
         statement = statement.where(row.alert == query.alert)
-    if query.owner is not None:
-        own = select(alerts.c.id).where(alerts.c.owner == query.owner)
-        statement = statement.where(or_(row.person == query.owner, row.alert.in_(own)))
+    if query.csm is not None:
+        seen = select(alerts.c.id).where(seen_by(query.csm, alerts.c.customer))
+        statement = statement.where(or_(row.person == query.csm, row.alert.in_(seen)))
     return statement
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from collector.notifying.letter import Kind, State
 from collector.notifying.settings import Channel, DigestTime, Quiet, Route
-from collector.queue import Acknowledge, Severity
+from collector.queue import Acknowledge, Close, Reason, Severity
 from tests.notifying.world import DAY, HOUR, MINUTE, TO_OPS, T, World, settings
 
 MORNING = DigestTime(8 * 60 + 30, "Asia/Shanghai", ("owner",))
@@ -208,6 +208,45 @@ def test_the_end_alone_can_be_asked_for(world: World) -> None:
     assert world.post.titles == ["【已恢复】重定位异常 · Robot 1 · Hall A"]
 
 
+def test_who_took_an_alert_is_told_that_it_is_over(world: World) -> None:
+    """It stays open until it is closed, and the message says so."""
+    notifier = world.notifier(settings(Route(("mail",), kinds=frozenset({RESOLVED}))))
+    id_ = world.opens()
+    world.relational.act(id_, Acknowledge(), "li", world.now)
+    world.resolves(id_)
+    world.work(notifier)
+    [row] = world.relational.notifications.page().items
+    assert row.message.parts[0].text.startswith("The condition no longer holds. The alert stays open")
+
+
+def test_a_relapse_is_told_as_such(world: World) -> None:
+    """And not as a new alert beside."""
+    notifier = world.notifier()
+    first = world.opens()
+    world.work(notifier)
+    world.relational.act(first, Close(Reason.FIXED_REMOTELY), "li", world.now)
+    world.signals.states.clear()
+    again = world.opens()
+    world.work(notifier)
+    assert [key.split("-")[:3] for key in world.post.keys] == [
+        ["alert", f"{first}/opened", "1/ops"],
+        ["alert", f"{again}/relapsed", "4/ops"],
+    ]
+    assert world.post.titles[-1] == "【复发 · 高】重定位异常 · Robot 1 · Hall A"
+
+
+def test_a_silence_holds_back_as_any_other_suppression(world: World) -> None:
+    """Until it is over."""
+    notifier = world.notifier()
+    id_ = world.opens()
+    world.change(id_, silence=1, silence_reason="silenced")
+    world.work(notifier)
+    assert states(world) == [("opened", State.HELD)]
+    world.change(id_, silence=None, silence_reason=None)
+    world.work(notifier, 10_000)
+    assert states(world) == [("opened", State.SENT)]
+
+
 def test_in_quiet_hours_only_what_is_critical_is_told(world: World) -> None:
     """The rest comes at their end, save what is over by then."""
     notifier = world.notifier(settings(Route(("ops",)), quiet=[NIGHT]))
@@ -286,6 +325,19 @@ def test_a_deadline_that_was_met_is_not_overdue(world: World) -> None:
     world.relational.act(id_, Acknowledge(), "li", world.now)
     world.work(world.notifier(settings(digest=MORNING)))
     assert world.post.titles == ["今日：1 条未关闭告警，新增 1 条"]
+
+
+def test_what_is_long_over_is_cleared_away(world: World) -> None:
+    """After 400 days; what was given up stays."""
+    notifier = world.notifier(settings(Route(("ops", "owner"))))
+    world.opens("r1")
+    world.add_person("wang")
+    world.change(world.opens("r2"), owner="wang")
+    world.work(notifier)
+    assert len(states(world)) == 4
+    world.work(notifier, 401 * DAY)
+    assert states(world) == [("opened", State.GIVEN_UP)]
+    assert world.relational.notifications.unread() == []
 
 
 def test_a_channel_that_was_removed_is_said_so(world: World) -> None:

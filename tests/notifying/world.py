@@ -110,21 +110,21 @@ class World:
             connection.execute(insert(people).values(**row, active=True, revision=1))
 
     def opens(self, robot: str = "r1", rule: str = "Silent", **more: object) -> int:
-        """An alert opens a second later, and its happening is written with it."""
+        """An alert opens a second later; it is what the registry makes of it, save for `more`."""
         self.now += 1_000
         [id_] = self.relational.commit(self.signals.fires(self.now, rule, robot), RULES)
-        self.change(id_, customer="Museum", site="Hall A", owner="li", **more)
-        self.happens(id_, "opened")
+        if more:
+            self.change(id_, **more)
         return id_
 
     def resolves(self, id_: int, robot: str = "r1", rule: str = "Silent") -> None:
-        """Its signal resolves, and the alert closes by itself."""
+        """Its signal resolves, and an alert that nobody took closes by itself."""
         self.now += MINUTE
-        self.relational.commit(self.signals.becomes(self.now, rule, robot, State.RESOLVED), RULES)
-        self.happens(id_, "resolved")
+        changed = self.relational.commit(self.signals.becomes(self.now, rule, robot, State.RESOLVED), RULES)
+        assert changed == [id_]
 
     def happens(self, id_: int, kind: str) -> None:
-        """Something happened to an alert."""
+        """Something more happened to an alert, as the queue would write it."""
         with self.database.writing() as connection:
             connection.execute(insert(happenings).values(alert=id_, kind=kind, at=self.now))
 

@@ -1,19 +1,19 @@
 """What was told to people outside of the console, over the API."""
 
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from collector.http.api.refusals import REFUSALS, TOKEN
 from collector.http.fields import EmptyIsNone, Instant, Limit
-from collector.http.problems import MEDIA_TYPE as PROBLEM
 from collector.http.problems import Problem, invalid, missing
 from collector.http.services import Services
-from collector.http.signed import require
+from collector.http.signed import require, scope
 from collector.notifying.letter import Notification, State
 from collector.notifying.message import as_text
-from collector.people import May, Person, Sees
+from collector.people import May
 from collector.relational import CursorError
 from collector.relational.notifications import (
     NotificationQuery,
@@ -21,17 +21,7 @@ from collector.relational.notifications import (
     UnknownNotificationError,
 )
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"description": about, "content": {PROBLEM: {"schema": {"type": "object"}}}}
-    for status, about in {
-        403: "The person who asks may not do this.",
-        404: "There is no such thing.",
-        409: "It was sent already, or withdrawn.",
-        422: "A value cannot be used; `errors` names fields.",
-        503: "The database cannot answer now; `Retry-After` says when to ask again.",
-    }.items()
-}
-router = APIRouter(prefix="/api/v1", responses=_REFUSALS)
+router = APIRouter(prefix="/api/v1", responses=REFUSALS, dependencies=[TOKEN])
 NotificationId = Annotated[int, Path(ge=1, le=2**53, description="The notification's number.")]
 StateName = Literal["waiting", "held", "sent", "given_up", "withdrawn"]
 
@@ -77,10 +67,9 @@ class NotificationPage(BaseModel):
 @router.get("/notifications")
 def list_notifications(request: Request, given: Annotated[NotificationFilter, Query()]) -> NotificationPage:
     """What is to be told, was told, or could not be; the newest first."""
-    person = require(request, May.WORK)
-    query = NotificationQuery(
-        None if given.state is None else State(given.state), given.channel, given.alert, sight(person)
-    )
+    require(request, May.WORK)
+    state = None if given.state is None else State(given.state)
+    query = NotificationQuery(state, given.channel, given.alert, scope(request))
     try:
         page = _services(request).relational.notifications.page(query, after=given.after, limit=given.limit)
     except CursorError as error:
@@ -91,25 +80,21 @@ def list_notifications(request: Request, given: Annotated[NotificationFilter, Qu
 @router.post("/notifications/{notification}/retry")
 def retry_notification(request: Request, notification: NotificationId) -> NotificationItem:
     """Has one that was given up, or waits, tried again now."""
-    person = require(request, May.WORK)
-    return _item(retry(_services(request), notification, person))
+    return _item(retry(request, notification))
 
 
-def retry(services: Services, id_: int, person: Person) -> Notification:
-    """Tries it again, and tells the open pages. Raises `Problem` (404, 409)."""
+def retry(request: Request, id_: int) -> Notification:
+    """Tries it again, and tells the open pages. Raises `Problem` (403, 404, 409)."""
+    services, person = _services(request), require(request, May.WORK)
+    outbox, now = services.relational.notifications, services.clock()
     try:
-        found = services.relational.notifications.retry(id_, person.id, services.clock(), owner=sight(person))
+        found = outbox.retry(id_, person.id, now, csm=scope(request))
     except UnknownNotificationError:
         raise missing("notification", id_) from None
     except NotRetriableError as error:
         raise Problem(HTTPStatus.CONFLICT, str(error), state=error.found.state.value) from None
     services.changes.publish("notifications", [id_])
     return found
-
-
-def sight(person: Person) -> str | None:
-    """Whose notifications a person is shown; None: everybody's."""
-    return person.id if person.sees is Sees.OWN else None
 
 
 def _services(request: Request) -> Services:

@@ -5,10 +5,10 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from collector.http.api.notifications import retry, sight
-from collector.http.pages.frame import UnknownPageError, by_script, context, problem, render
+from collector.http.api.notifications import retry
+from collector.http.pages.frame import UnknownPageError, by_script, context, problem, render, words
 from collector.http.problems import Problem
-from collector.http.signed import require
+from collector.http.signed import require, scope
 from collector.http.views import notifications as view
 from collector.people import May
 from collector.relational import CursorError
@@ -20,10 +20,10 @@ router = APIRouter(include_in_schema=False)
 def notifications(request: Request) -> Response:
     """What waits, what failed and why, what was sent."""
     services, t, now = context(request)
-    owner = sight(require(request, May.WORK))
+    require(request, May.WORK)
     show, after = (request.query_params.get(name) for name in ("show", "after"))
     try:
-        page = view.page(services, show or "", after, owner, t, now)
+        page = view.page(services, show or "", after, scope(request), t, now)
     except CursorError:
         raise UnknownPageError("error.404_text") from None
     return render(request, "notifications.html", section="notifications", page=page)
@@ -32,15 +32,16 @@ def notifications(request: Request) -> Response:
 @router.post("/notifications/{id_}/retry")
 def try_again(request: Request, id_: str) -> Response:
     """Tries one again, and shows the page, or the one that asked."""
-    services, t, _ = context(request)
-    person = require(request, May.WORK)
+    t = words(request)
     if not (id_.isascii() and id_.isdecimal() and len(id_) < 16):
         raise UnknownPageError("error.404_text")
     try:
-        retry(services, int(id_), person)
+        retry(request, int(id_))
     except Problem as refused:
-        if refused.status_code != HTTPStatus.CONFLICT:
+        if refused.status_code == HTTPStatus.NOT_FOUND:
             raise UnknownPageError("error.404_text") from None
+        if refused.status_code != HTTPStatus.CONFLICT:
+            raise
         if by_script(request):
             return problem(t("told.not_retriable"), HTTPStatus.CONFLICT)
     if by_script(request):

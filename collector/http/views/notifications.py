@@ -70,13 +70,13 @@ class NotificationsPage:
 
 
 def page(
-    services: Services, tab: str, after: str | None, owner: str | None, t: Words, now: int
+    services: Services, tab: str, after: str | None, csm: str | None, t: Words, now: int
 ) -> NotificationsPage:
-    """The messages of one tab, the newest first; of `owner`'s alerts, or all. Raises `CursorError`."""
+    """The messages of one tab, the newest first; of what `csm` sees, or all. Raises `CursorError`."""
     outbox = services.relational.notifications
-    counts = outbox.counts(NotificationQuery(owner=owner))
+    counts = outbox.counts(NotificationQuery(csm=csm))
     chosen = tab if tab in TABS else _first(counts)
-    found = outbox.page(NotificationQuery(state=TABS[chosen], owner=owner), after=after, limit=PAGE)
+    found = outbox.page(NotificationQuery(state=TABS[chosen], csm=csm), after=after, limit=PAGE)
     failed = counts.get(State.GIVEN_UP, 0)
     return NotificationsPage(
         tab=chosen,
