@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import insert
 
 from collector.http.i18n import Words
 from collector.http.services import Health
@@ -11,7 +12,10 @@ from collector.http.views.notifications import told
 from collector.notifying.letter import Letter, State
 from collector.notifying.message import Message, Part
 from collector.notifying.routing import NO_OWNER
-from tests.http.conftest import World
+from collector.people import Person, Role
+from collector.relational.schema import customers
+from tests.http.conftest import T, World
+from tests.signing import csm, sign_in
 
 HTML = {"Accept": "text/html"}
 MINUTE = 60_000
@@ -133,3 +137,28 @@ def test_an_alert_tells_who_was_told(world: World) -> None:
     assert [(item.to, item.kind, item.said, item.error) for item in found] == [
         ("负责人", "新告警", "未送达", "此告警没有负责人。请先指定负责人，再重试。")
     ]
+
+
+def test_an_installer_has_no_business_here(client: TestClient, world: World) -> None:
+    """Neither to read nor to try again."""
+    sign_in(client, world.services, Person("ina", "Ina", Role.INSTALLER))
+    assert client.get("/api/v1/notifications").status_code == 403
+    assert client.post("/api/v1/notifications/3/retry", json={}).status_code == 403
+    assert client.get("/notifications", headers=HTML).status_code == 403
+    assert client.post("/notifications/3/retry").status_code == 403
+
+
+def test_a_csm_sees_what_concerns_its_own_customers(client: TestClient, world: World) -> None:
+    """Its own mails, and what was told of alerts of its customers and of nobody's; it can do no more."""
+    relational, now = world.services.relational, world.services.clock()
+    with relational._database.writing() as connection:
+        connection.execute(insert(customers).values(id="ACME", csm="other", revision=1))
+    assert world.fires("Silent", "r1") + world.fires("Silent", "r3", at=T + MINUTE) == [1, 2]
+    team = Letter("team", "digest", "ops", SAID, now, now + MINUTE)
+    relational.notifications.write([team], now)
+    sign_in(client, world.services, csm("li", own=True))
+    keys = [item["key"] for item in client.get("/api/v1/notifications").json()["items"]]
+    assert keys == ["k3", "k2"]
+    assert client.get("/notifications?show=all", headers=HTML).text.count('id="told-') == 2
+    assert client.post("/api/v1/notifications/3/retry", json={}).status_code == 200
+    assert client.post("/api/v1/notifications/1/retry", json={}).status_code == 404
