@@ -137,7 +137,7 @@ def _counts(found: Morning, total: int, t: Words) -> str:
     if not total:
         return t("digest.none_open")
     listed = [
-        t("digest.severity", n=count, severity=t.one_of("severity_in_text", severity))
+        t("digest.severity", n=count, severity=t.one_of("severity", severity).lower())
         for severity in Severity
         if (count := found.open.get(severity, 0))
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Final
 
 from collector import wording
@@ -139,7 +140,7 @@ def _parts(kind: Kind, known: Known, t: Words, reader: Person | None) -> list[Pa
         parts.insert(0, Part("text", t(f"notify.why.{why}")))
     where = [part for part in (subject.customer, subject.site) if part]
     parts.append(Part("fact", " · ".join(where) or t("notify.unregistered"), t("notify.where")))
-    parts.append(Part("fact", t.exactly(alert.since, local), t("notify.since")))
+    parts.append(Part("fact", _moment(alert.since, local, t), t("notify.since")))
     if known.owner is not None and (reader is None or reader.id != known.owner.id):
         parts.append(Part("fact", known.owner.name, t("notify.owner")))
     if kind is Kind.RESOLVED:
@@ -155,4 +156,9 @@ def _deadlines(known: Known, t: Words, reader: Person | None) -> list[Part]:
     due = {"resolve_by": known.resolve_due_at}
     if known.alert.acknowledged_at is None:
         due = {"acknowledge_by": known.ack_due_at, **due}
-    return [Part("fact", t.exactly(at, local), t(f"notify.{name}")) for name, at in due.items() if at]
+    return [Part("fact", _moment(at, local, t), t(f"notify.{name}")) for name, at in due.items() if at]
+
+
+def _moment(at: int, local: tzinfo, t: Words) -> str:
+    """To the minute, with the zone named: a message may be read anywhere."""
+    return f"{t.moment(at, local)} ({local})"

@@ -117,10 +117,10 @@ def test_a_message_says_what_where_since_when_and_what_to_do() -> None:
         "This was not dealt with in time.",
         "Robot 1 at Hall A: 6 faults in the period, 5 allowed, since 26 Nov 09:59",
         "Where: Museum · Hall A",
-        "Since: 26 Nov 2026, 09:59:00 (Asia/Shanghai)",
+        "Since: 26 Nov 2026, 09:59 (Asia/Shanghai)",
         "Owner: Li",
-        "Acknowledge by: 26 Nov 2026, 11:00:00 (Asia/Shanghai)",
-        "Solve by: 27 Nov 2026, 10:00:00 (Asia/Shanghai)",
+        "Acknowledge by: 26 Nov 2026, 11:00 (Asia/Shanghai)",
+        "Solve by: 27 Nov 2026, 10:00 (Asia/Shanghai)",
         "→ Map again",
         "",
         "https://v.example.com/alerts/7",
@@ -269,5 +269,5 @@ def test_a_digest_lists_the_first_few_and_counts_the_rest() -> None:
     said = digest.compose(found, "https://v.example.com", Words("en"), mine=False)
     texts = [part.text for part in said.parts]
     assert said.title == "Today: 12 open alerts, 12 overdue"
-    assert texts[0] == "12 open alerts (12 of high severity); 2 new since the last summary."
+    assert texts[0] == "12 open alerts (12 high); 2 new since the last summary."
     assert (texts[1], texts[-1], len(texts)) == ("12 overdue", "and 7 more", 8)

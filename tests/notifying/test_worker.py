@@ -104,12 +104,14 @@ def test_a_failure_is_shown_and_tried_again(world: World) -> None:
     assert health.parts["notifications"] == "ops: 1 wait, connection refused"
     assert "notifications" in health.ill
     del world.post.failing["ops"]
+    assert 'notifications_failed_total{channel="ops"} 1.0' in world.telemetry.render({}).decode()
     world.work(notifier, 29_000)
     assert world.post.sent == []
     world.work(notifier, 1_000)
     assert states(world) == [("opened", State.SENT)]
     world.work(notifier)
     assert world.conditions.health().ok
+    assert 'notifications_sent_total{channel="ops"} 1.0' in world.telemetry.render({}).decode()
 
 
 def test_after_three_days_it_is_given_up(world: World) -> None:
@@ -306,7 +308,7 @@ def test_a_digest_says_what_matters_and_no_more(world: World) -> None:
     place = "Robot 1 · Hall A · Museum"
     assert row.message.title == "今日：2 条未关闭告警，1 条超时"
     assert lines == [
-        "2 条未关闭告警（紧急 1，高级别 1）；自上次摘要以来新增 2 条。",
+        "2 条未关闭告警（紧急 1，高 1）；自上次摘要以来新增 2 条。",
         "1 条超时",
         f"高：重定位异常 · {place}",
         "请先处理",
