@@ -17,7 +17,7 @@ from collector.http.api import people as people_api
 from collector.http.api import v1
 from collector.http.gate import Gate
 from collector.http.guard import Guard
-from collector.http.pages import console, frame, me, notifications, people, signin
+from collector.http.pages import console, frame, me, notifications, people, playbooks, signin
 from collector.http.services import Services
 from collector.limited import Limited
 from collector.stores import StoreError
@@ -29,6 +29,7 @@ _ROUTERS: Final = (
     people_api.router,
     notifications_api.router,
     signin.router,
+    playbooks.router,
     me.router,
     people.router,
     notifications.router,
