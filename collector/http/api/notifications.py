@@ -23,7 +23,7 @@ from collector.relational.notifications import (
 
 router = APIRouter(prefix="/api/v1", responses=REFUSALS, dependencies=[TOKEN])
 NotificationId = Annotated[int, Path(ge=1, le=2**53, description="The notification's number.")]
-StateName = Literal["waiting", "held", "sent", "given_up", "withdrawn"]
+StateName = Literal["waiting", "held", "sent", "bundled", "given_up", "withdrawn"]
 
 
 class NotificationFilter(BaseModel):
