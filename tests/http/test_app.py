@@ -228,6 +228,15 @@ def test_openapi(client: TestClient) -> None:
         "/notifications",
         "/notifications/{notification}/retry",
         "/people",
+        "/customers",
+        "/customers/{customer}",
+        "/contracts",
+        "/contracts/{contract}",
+        "/sites",
+        "/sites/{site}",
+        "/registry/history",
+        "/registry/export",
+        "/registry/import",
     }
     listing = described["paths"]["/api/v1/alerts"]["get"]
     assert {"state", "rule", "robot", "severity"} <= {
