@@ -12,12 +12,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from collector.http import problems
+from collector.http.api import notifications as notifications_api
 from collector.http.api import people as people_api
 from collector.http.api import queue, silences, v1
 from collector.http.api import registry as registry_api
 from collector.http.gate import Gate
 from collector.http.guard import Guard
-from collector.http.pages import console, frame, me, people, playbooks, registry, signin
+from collector.http.pages import console, frame, me, notifications, people, playbooks, registry, signin
 from collector.http.services import Services
 from collector.limited import Limited
 from collector.stores import StoreError
@@ -29,11 +30,13 @@ _ROUTERS: Final = (
     silences.router,
     v1.monitoring,
     people_api.router,
+    notifications_api.router,
     registry_api.router,
     signin.router,
     playbooks.router,
     me.router,
     people.router,
+    notifications.router,
     registry.router,
     console.router,
 )

@@ -12,8 +12,10 @@ from collector.queue import Action, Alert, Entry, Work
 from collector.registry import Lifecycle, RobotRecord
 from collector.relational import alerts, evaluations, listing, roster, schema, sight
 from collector.relational.accounts import Accounts
+from collector.relational.briefings import Briefings
 from collector.relational.database import Database, UnusableDatabaseError
 from collector.relational.listing import AlertQuery, CursorError, Page
+from collector.relational.notifications import Notifications
 from collector.relational.queued import Queue, UnknownAlertError
 from collector.relational.registry import Registry
 from collector.relational.roster import ImportResult, RobotQuery
@@ -46,6 +48,8 @@ class Relational:
 
     def __init__(self, url: str, *, alone: bool = False) -> None:
         self._database = Database(url, alone=alone)
+        self.notifications = Notifications(self._database)
+        self.briefings = Briefings(self._database)
         self.accounts = Accounts(self._database)
         self.queue = Queue(self._database)
         self.registry = Registry(self._database)
