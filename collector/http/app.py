@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException
 
 from collector.http import problems
 from collector.http.api import people as people_api
+from collector.http.api import queue, silences, v1
 from collector.http.api import registry as registry_api
-from collector.http.api import v1
 from collector.http.gate import Gate
 from collector.http.guard import Guard
 from collector.http.pages import console, frame, me, people, playbooks, registry, signin
@@ -25,6 +25,8 @@ from collector.stores import StoreError
 _ROUTERS: Final = (
     v1.health,
     v1.router,
+    queue.router,
+    silences.router,
     v1.monitoring,
     people_api.router,
     registry_api.router,
