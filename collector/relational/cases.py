@@ -36,10 +36,10 @@ class Place:
     attributes: Mapping[str, str | float] = field(default_factory=dict)
 
 
-def portions(names: Iterable[Name]) -> Iterator[list[Name]]:
-    """So many at a time as one statement takes."""
+def portions(names: Iterable[Name], most: int = _PORTION) -> Iterator[list[Name]]:
+    """So many at a time as one statement takes, or fewer."""
     listed = list(names)
-    return (listed[at : at + _PORTION] for at in range(0, len(listed), _PORTION))
+    return (listed[at : at + most] for at in range(0, len(listed), most))
 
 
 def of_keys(
