@@ -25,7 +25,13 @@ class Given(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class CustomerBody(Given):
+class Sent(Given):
+    """A body: JSON says what is a number, a text, or yes and no, so nothing is taken for another."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class CustomerBody(Sent):
     """What is known of a customer."""
 
     tier: Tier | None = None
@@ -37,7 +43,7 @@ class CustomerBody(Given):
     revision: Revision = None
 
 
-class ContractBody(Given):
+class ContractBody(Sent):
     """What is known of a contract; a new one needs customer, begins_on and ends_on."""
 
     customer: str | None = None
@@ -50,7 +56,7 @@ class ContractBody(Given):
     revision: Revision = None
 
 
-class SiteBody(Given):
+class SiteBody(Sent):
     """What is known of a site."""
 
     customer: str | None = None
@@ -61,7 +67,7 @@ class SiteBody(Given):
     revision: Revision = None
 
 
-class RobotBody(Given):
+class RobotBody(Sent):
     """What is known of a robot; `extra` are attributes of the owner's making."""
 
     lifecycle: Literal["live", "onboarding", "unclaimed", "retired"] | None = None
@@ -235,7 +241,7 @@ class ExportFilter(Given):
     kind: Annotated[KindName | None, EmptyIsNone] = None
 
 
-class ImportBody(Given):
+class ImportBody(Sent):
     """A file's text; its kind and form are told by its name, or given."""
 
     text: str
