@@ -14,12 +14,19 @@ from starlette.exceptions import HTTPException
 from collector.http import problems
 from collector.http.api import v1
 from collector.http.guard import Guard
-from collector.http.pages import console, frame
+from collector.http.pages import alert, frame, queue, robots, static
 from collector.http.services import Services
 from collector.limited import Limited
 from collector.stores import StoreError
 
-_ROUTERS: Final = (v1.router, v1.monitoring, console.router)
+_ROUTERS: Final = (
+    v1.router,
+    v1.monitoring,
+    queue.router,
+    alert.router,
+    robots.router,
+    static.router,
+)
 log = structlog.get_logger()
 _limited = Limited()
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl, unquote, urlencode
 
 from fastapi import Depends, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from collector.http import i18n
@@ -18,6 +18,7 @@ from collector.http.i18n import Words
 from collector.http.problems import Problem
 from collector.http.services import Services
 from collector.http.views.notices import notices
+from collector.http.views.plots import Plot
 from collector.wording import LANGUAGES
 
 STATIC: Final = Path(str(files("collector.http").joinpath("static")))
@@ -142,3 +143,10 @@ def _templates() -> Environment:
 def problem(text: str, status: int) -> Response:
     """A refusal as words for the place where it was asked."""
     return HTMLResponse(_templates().get_template("problem.html").render(problem=text, asset=asset), status)
+
+
+def plotted(plot: Plot | None) -> JSONResponse:
+    """A plot for the script that draws it. Raises `UnknownPageError` where there is none."""
+    if plot is None:
+        raise UnknownPageError("error.404_text")
+    return JSONResponse(plot.as_json(), headers={"Cache-Control": "no-store"})

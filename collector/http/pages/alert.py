@@ -1,35 +1,27 @@
-"""The console: pages for people, rendered here; a few scripts only keep them current."""
+"""One alert: its page, its plots, and what people do to it."""
 
 import json
 from http import HTTPStatus
-from typing import Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from collector.http.fields import duration
 from collector.http.i18n import Words
 from collector.http.pages.frame import (
-    COOKIE_AGE_S,
-    STATIC,
-    WHO,
     WHO_LENGTH,
     GivenForm,
     UnknownPageError,
     by_script,
     context,
+    plotted,
     problem,
     render,
     who,
 )
 from collector.http.views import alert as alert_view
 from collector.http.views import alert_plots
-from collector.http.views import fleet as fleet_view
-from collector.http.views import queue as queue_view
-from collector.http.views import robot as robot_view
-from collector.http.views.plots import Plot
-from collector.http.views.rows import Row, place, rows
+from collector.http.views.rows import Row, rows
 from collector.queue import (
     MAX_TEXT,
     REASONS,
@@ -46,19 +38,6 @@ from collector.queue import (
 from collector.relational import UnknownAlertError
 
 router = APIRouter(include_in_schema=False)
-_YEAR_S: Final = 365 * 24 * 3_600
-_TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-
-
-# --- pages ------------------------------------------------------------------------------------------------
-
-
-@router.get("/")
-def queue(request: Request) -> Response:
-    """What to do first."""
-    services, t, now = context(request)
-    filters = queue_view.Filters.read(request.query_params, services.catalogue.subsystems)
-    return render(request, "queue.html", section="queue", page=queue_view.page(services, filters, t, now))
 
 
 @router.get("/alerts/{id_}")
@@ -78,71 +57,14 @@ def measure(request: Request, id_: str, item: int = 0) -> JSONResponse:
     row = _row(request, id_)
     if not 0 <= item < len(row.alert.evidence):
         raise UnknownPageError("error.404_text")
-    return _plot(alert_plots.measure_plot(services, row, item, t, now))
+    return plotted(alert_plots.measure_plot(services, row, item, t, now))
 
 
 @router.get("/alerts/{id_}/counters.json")
 def counters(request: Request, id_: str) -> JSONResponse:
     """The plot of the counters behind an alert."""
     services, t, now = context(request)
-    return _plot(alert_plots.counters_plot(services, _row(request, id_), t, now))
-
-
-@router.get("/fleet")
-def fleet(request: Request) -> Response:
-    """All robots."""
-    services, t, now = context(request)
-    filters = fleet_view.Filters.read(request.query_params)
-    return render(request, "fleet.html", section="fleet", page=fleet_view.page(services, filters, t, now))
-
-
-@router.get("/robots/{id_}")
-def robot(request: Request, id_: str) -> Response:
-    """Everything about one robot."""
-    services, t, now = context(request)
-    record = services.relational.robot(id_)
-    if record is None:
-        raise UnknownPageError("error.404_robot", id=id_[:64])
-    page = robot_view.page(services, record, _range(request), t, now)
-    return render(request, "robot.html", section="fleet", page=page)
-
-
-@router.get("/robots/{id_}/plot.json")
-def robot_plot(request: Request, id_: str, subsystem: str = "") -> JSONResponse:
-    """One plot of a robot."""
-    services, t, now = context(request)
-    record = services.relational.robot(id_)
-    if record is None:
-        raise UnknownPageError("error.404_robot", id=id_[:64])
-    where = place(id_, record, services.fleet.state(id_).tz)
-    return _plot(robot_view.plot(services, where, subsystem, _range(request), t, now))
-
-
-@router.get("/notices")
-def notices_alone(request: Request) -> Response:
-    """What is wrong with the collector, for the place on every page that says so."""
-    return render(request, "notices.html")
-
-
-@router.post("/me")
-def me(form: GivenForm) -> Response:
-    """Remembers the reader's name."""
-    to = form.get("to", "/")
-    local = to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
-    response = RedirectResponse(local, HTTPStatus.SEE_OTHER)
-    name = quote(form.get("who", "").strip()[:WHO_LENGTH])
-    response.set_cookie(WHO, name, max_age=COOKIE_AGE_S, samesite="lax", httponly=True)
-    return response
-
-
-@router.get("/static/{name:path}")
-def static(name: str) -> Response:
-    """Styles, scripts and pictures; an address with the file's hash never changes its content."""
-    file = (STATIC / name).resolve()
-    if not file.is_relative_to(STATIC.resolve()) or not file.is_file():
-        raise UnknownPageError("error.404_text")
-    cached = {"Cache-Control": f"public, max-age={_YEAR_S}, immutable"}
-    return FileResponse(file, media_type=_TYPES.get(file.suffix, "text/plain"), headers=cached)
+    return plotted(alert_plots.counters_plot(services, _row(request, id_), t, now))
 
 
 # --- actions ----------------------------------------------------------------------------------------------
@@ -271,14 +193,3 @@ def _row(request: Request, id_: str) -> Row:
     if found is None:
         raise UnknownPageError("error.404_alert", id=id_[:16])
     return rows(services, [found], t, now)[0]
-
-
-def _range(request: Request) -> str:
-    wish = request.query_params.get("range", "")
-    return wish if wish in robot_view.RANGES else robot_view.DEFAULT_RANGE
-
-
-def _plot(plot: Plot | None) -> JSONResponse:
-    if plot is None:
-        raise UnknownPageError("error.404_text")
-    return JSONResponse(plot.as_json(), headers={"Cache-Control": "no-store"})
