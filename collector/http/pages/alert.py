@@ -21,6 +21,7 @@ from collector.http.pages.frame import (
 )
 from collector.http.views import alert as alert_view
 from collector.http.views import alert_plots
+from collector.http.views import peers as peers_view
 from collector.http.views.rows import Row, rows
 from collector.queue import (
     MAX_TEXT,
@@ -65,6 +66,29 @@ def counters(request: Request, id_: str) -> JSONResponse:
     """The plot of the counters behind an alert."""
     services, t, now = context(request)
     return plotted(alert_plots.counters_plot(services, _row(request, id_), t, now))
+
+
+@router.get("/alerts/{id_}/peers.json")
+def peers(request: Request, id_: str) -> JSONResponse:
+    """What an alert's robot and its peers measure."""
+    services, t, now = context(request)
+    found = peers_view.distribution(services, _row(request, id_).alert, t, now)
+    if found is None:
+        raise UnknownPageError("error.404_text")
+    return JSONResponse(found.as_json(), headers={"Cache-Control": "no-store"})
+
+
+@router.get("/alerts/{id_}/peers")
+def peers_drawn(request: Request, id_: str) -> Response:
+    """The same as a picture: for the alert's page, or by itself."""
+    services, t, now = context(request)
+    row = _row(request, id_)
+    found = peers_view.distribution(services, row.alert, t, now)
+    if found is None:
+        raise UnknownPageError("error.404_text")
+    return render(
+        request, "peers.html", section="queue", row=row, found=found, picture=peers_view.picture(found, t)
+    )
 
 
 # --- actions ----------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.http.views.alert_plots import counted, counters_title, step_of
 from collector.http.views.evidence import EvidenceItem, items
+from collector.http.views.peers import held_against
 from collector.http.views.queue import Filters
 from collector.http.views.rows import Row, by_system, hidden_by, rows
 from collector.http.views.sources import ROBOTS
@@ -63,6 +64,7 @@ class AlertPage:
     playbook: str
     deadlines: list[Deadline]
     evidence: list[EvidenceItem]
+    peers: bool  # whether it is held against peers that can be drawn
     counters_title: str
     counters_hint: str
     lasted: str
@@ -89,6 +91,7 @@ def page(services: Services, row: Row, t: Words, now: int) -> AlertPage:
         playbook=(rule.call_to_action.playbook or "") if rule else "",
         deadlines=_deadlines(alert, rule, t, now),
         evidence=items(services, alert, rule, t),
+        peers=held_against(rule, alert) is not None,
         counters_title=counters_title(services, alert, t),
         counters_hint=_counters_hint(alert, about, t, now),
         lasted=t.duration(alert.signal_at - alert.since) if alert.signal is Signal.RESOLVED else "",
