@@ -10,7 +10,8 @@ from sqlalchemy import insert, select, update
 
 from collector import queue
 from collector.queue import Action, Alert, Entry
-from collector.relational import alerts, evaluations, roster, schema
+from collector.relational import alerts, evaluations, roster, schema, sight
+from collector.relational.accounts import Accounts
 from collector.relational.alerts import AlertQuery, CursorError, Page
 from collector.relational.database import Database, UnusableDatabaseError
 from collector.relational.roster import ImportResult, Lifecycle, RobotQuery, RobotRecord
@@ -48,6 +49,7 @@ class Relational:
 
     def __init__(self, url: str, *, alone: bool = False) -> None:
         self._database = Database(url, alone=alone)
+        self.accounts = Accounts(self._database)
 
     def close(self) -> None:
         """Closes the database; call it once nothing else uses it."""
@@ -203,10 +205,15 @@ class Relational:
         with self._database.reading() as connection:
             return alerts.count_hidden(connection, by)
 
-    def open_by_severity(self) -> dict[str, int]:
-        """Open alerts by severity."""
+    def open_by_severity(self, csm: str | None = None) -> dict[str, int]:
+        """Open alerts by severity; with `csm`, those that this person sees."""
         with self._database.reading() as connection:
-            return alerts.count_open(connection, "severity")
+            return alerts.count_open(connection, "severity", csm)
+
+    def sees(self, csm: str, customer: str | None) -> bool:
+        """Whether a person that sees its own only may see what is of this customer."""
+        with self._database.reading() as connection:
+            return sight.sees(connection, csm, customer)
 
     def open_by_robot(self) -> dict[str, int]:
         """Open alerts by robot; robots without one are not in it."""

@@ -35,6 +35,7 @@ from collector.queue import (
     Work,
 )
 from collector.relational.schema import alerts, audit
+from collector.relational.sight import seen_by
 from rules.evaluation import By, Entity, Evidence, SignalKey
 
 State = Literal["open", "closed", "all"]
@@ -79,6 +80,7 @@ class AlertQuery:
     work: Work | None = None
     suppressed: bool | None = None  # None: either
     hidden_by: SignalKey | None = None  # suppressed by this rule, kind and entity
+    csm: str | None = None  # of this person's customers, and of those that are nobody's
 
 
 def page(connection: Connection, query: AlertQuery, after: str | None, limit: int) -> Page[Alert]:
@@ -109,10 +111,14 @@ def snoozed_until(connection: Connection, now: int) -> list[Alert]:
     return [_alert(row) for row in connection.execute(query.order_by(alerts.c.id))]
 
 
-def count_open(connection: Connection, column: Literal["severity", "entity", "subsystem"]) -> dict[str, int]:
-    """Open alerts counted by severity, robot or subsystem."""
+def count_open(
+    connection: Connection, column: Literal["severity", "entity", "subsystem"], csm: str | None = None
+) -> dict[str, int]:
+    """Open alerts counted by severity, robot or subsystem; with `csm`, those that this person sees."""
     by = alerts.c[column]
     query = select(by, func.count()).where(_is_open()).group_by(by)
+    if csm is not None:
+        query = query.where(seen_by(csm, alerts.c.customer))
     if column == "entity":
         query = query.where(alerts.c.kind == "robot")
     return {row[0]: row[1] for row in connection.execute(query)}
@@ -192,6 +198,8 @@ def _matching(query: AlertQuery) -> Select[Any]:
         wanted.append(reason.is_not(None) if query.suppressed else reason.is_(None))
     if query.hidden_by is not None:
         wanted += _hidden_by(query.hidden_by)
+    if query.csm is not None:
+        wanted.append(seen_by(query.csm, alerts.c.customer))
     named = {"rule": query.rule, "severity": query.severity, "subsystem": query.subsystem, "work": query.work}
     wanted += [alerts.c[name] == str(value) for name, value in named.items() if value is not None]
     return select(alerts).where(*wanted)

@@ -16,6 +16,7 @@ from rules.evaluation import Entity, Evaluation, Event, Evidence
 from rules.lifecycle import State
 from rules.rule import Peers
 from tests.browser import world
+from tests.signing import sign_in
 
 NOW = world.NOW
 RULE = "InteractionsBelowPeers"
@@ -99,6 +100,7 @@ def test_the_page_draws_them_and_json_lists_them(fleet: world.World) -> None:
     fleet.robots = ("rv-00",)
     other = fleet.fires("RelocalizationFailing", 0)
     with TestClient(app.create(fleet.services)) as client:
+        sign_in(client, fleet.services)
         assert f'hx-get="/alerts/{alert.id}/peers"' in client.get(f"/alerts/{alert.id}").text
         assert 'class="strip"' in client.get(f"/alerts/{alert.id}/peers").text
         told = client.get(f"/alerts/{alert.id}/peers.json").json()

@@ -1,21 +1,11 @@
-"""What every page fetches beside itself: styles, scripts and pictures, notices, the reader's name."""
+"""What every page fetches beside itself: styles, scripts and pictures, notices."""
 
-from http import HTTPStatus
 from typing import Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, Response
 
-from collector.http.pages.frame import (
-    COOKIE_AGE_S,
-    STATIC,
-    WHO,
-    WHO_LENGTH,
-    GivenForm,
-    UnknownPageError,
-    render,
-)
+from collector.http.pages.frame import STATIC, UnknownPageError, render
 
 router = APIRouter(include_in_schema=False)
 _YEAR_S: Final = 365 * 24 * 3_600
@@ -26,17 +16,6 @@ _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/sv
 def notices_alone(request: Request) -> Response:
     """What is wrong with the collector, for the place on every page that says so."""
     return render(request, "notices.html")
-
-
-@router.post("/me")
-def me(form: GivenForm) -> Response:
-    """Remembers the reader's name."""
-    to = form.get("to", "/")
-    local = to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
-    response = RedirectResponse(local, HTTPStatus.SEE_OTHER)
-    name = quote(form.get("who", "").strip()[:WHO_LENGTH])
-    response.set_cookie(WHO, name, max_age=COOKIE_AGE_S, samesite="lax", httponly=True)
-    return response
 
 
 @router.get("/static/{name:path}")
