@@ -179,7 +179,7 @@ def _item(services: Services, alert: Alert, about: Subject) -> AlertItem:
         closed_by=alert.closed_by,
         close_reason=alert.close_reason,
         close_note=alert.close_note,
-        suppressed_by=_suppressor(alert.suppressed_by),
+        suppressed_by=_suppressor(alert.hidden_by),
     )
 
 
