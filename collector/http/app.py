@@ -15,7 +15,7 @@ from collector.http import problems
 from collector.http.api import v1
 from collector.http.gate import Gate
 from collector.http.guard import Guard
-from collector.http.pages import alert, frame, queue, robots, signin, static
+from collector.http.pages import alert, bulk, frame, queue, robots, signin, silences, static
 from collector.http.services import Services
 from collector.limited import Limited
 from collector.stores import StoreError
@@ -26,7 +26,9 @@ _ROUTERS: Final = (
     v1.monitoring,
     signin.router,
     queue.router,
+    bulk.router,
     alert.router,
+    silences.router,
     robots.router,
     static.router,
 )

@@ -1,13 +1,12 @@
 """One alert: its page, its plots, and what people do to it."""
 
 import json
-from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from collector.http.fields import duration
 from collector.http.i18n import Words
 from collector.http.pages.frame import (
     GivenForm,
@@ -18,38 +17,28 @@ from collector.http.pages.frame import (
     problem,
     render,
 )
-from collector.http.signed import require
+from collector.http.pages.refusals import REFUSALS, code, reason
+from collector.http.pages.wanted import revision_of, wanted
+from collector.http.signed import person_of, require, scope
 from collector.http.views import alert as alert_view
 from collector.http.views import alert_plots
 from collector.http.views import peers as peers_view
+from collector.http.views.people import reader
 from collector.http.views.rows import Row, rows
 from collector.people import May
-from collector.queue import (
-    MAX_TEXT,
-    REASONS,
-    Acknowledge,
-    Action,
-    Alert,
-    Close,
-    IllegalActionError,
-    InvalidActionError,
-    Reason,
-    Snooze,
-    Work,
-)
-from collector.relational import UnknownAlertError
+from collector.queue import REASONS, Alert
 
 router = APIRouter(include_in_schema=False)
+_ASKED: Final = ("assign", "snooze", "close")  # actions with a form of their own
 
 
 @router.get("/alerts/{id_}")
 def alert(request: Request, id_: str) -> Response:
     """Everything about one alert."""
     services, t, now = context(request)
-    row = _row(request, id_)
-    return render(
-        request, "alert.html", section="queue", row=row, page=alert_view.page(services, row, t, now)
-    )
+    row, who = _row(request, id_), reader(request, services)
+    page = alert_view.page(services, row, who.names, t, now)
+    return render(request, "alert.html", section="queue", row=row, page=page, reader=who)
 
 
 @router.get("/alerts/{id_}/measure.json")
@@ -98,7 +87,7 @@ def peers_drawn(request: Request, id_: str) -> Response:
 @router.get("/alerts/{id_}/{action}")
 def ask(request: Request, id_: str, action: str) -> Response:
     """The form of an action."""
-    if action not in ("snooze", "close"):
+    if action not in _ASKED:
         raise UnknownPageError("error.404_text")
     require(request, May.WORK)
     return _action_page(request, _row(request, id_), action)
@@ -109,82 +98,26 @@ def act(request: Request, id_: str, action: str, form: GivenForm) -> Response:
     """Does what a person asks; a refusal comes back as words for the place where it was asked."""
     services, t, _ = context(request)
     person = require(request, May.WORK)
-    row = _row(request, id_)
+    row, now = _row(request, id_), services.clock()
     try:
-        wanted = _wanted(action, form, services.clock(), t)
-        changed = services.relational.act(row.id, wanted, person.id, services.clock())
-    except (IllegalActionError, InvalidActionError, UnknownAlertError, _RefusedError) as error:
-        why = _reason(error, services.clock(), t, services.relational.accounts.names())
-        return _refusal(request, row, action, why, error)
+        meant = wanted(action, form, now, t)
+        changed = services.relational.act(row.id, meant, person.id, now, revision=revision_of(form))
+    except REFUSALS as error:
+        why = reason(error, services.relational.accounts.names(), now, t)
+        return _refusal(request, row, action, why, error, form)
     services.changes.publish("alerts", [row.id])
     return _done(request, row, changed, action, t)
 
 
-class _RefusedError(Exception):
-    """A form that cannot be acted on, in the reader's words."""
-
-
-def _wanted(action: str, form: dict[str, str], now: int, t: Words) -> Action:
-    match action:
-        case "acknowledge":
-            return Acknowledge(form.get("note", "").strip() or None)
-        case "snooze":
-            return Snooze(now + _length(form, t), form.get("reason", "").strip())
-        case "close" if form.get("reason") in REASONS:
-            return Close(Reason(form["reason"]), form.get("note", "").strip() or None)
-        case "close":
-            raise _RefusedError(t("problem.reason_unknown"))
-    raise UnknownPageError("error.404_text")
-
-
-def _length(form: dict[str, str], t: Words) -> int:
-    try:
-        return duration(form.get("for", ""))
-    except ValueError:
-        raise _RefusedError(t("problem.until_past")) from None
-
-
-def _reason(error: Exception, now: int, t: Words, names: Mapping[str, str]) -> str:
-    """Why an action was refused, in the reader's language."""
-    match error:
-        case IllegalActionError():
-            return _illegal(error.alert, now, t, names)
-        case InvalidActionError() if "are allowed" in str(error):
-            return t("problem.too_long", n=MAX_TEXT)
-        case InvalidActionError(field=field):
-            return t(
-                {"note": "problem.note_needed", "reason": "problem.reason_needed"}.get(
-                    field, "problem.until_past"
-                )
-            )
-        case UnknownAlertError():
-            return t("problem.gone")
-    return str(error)
-
-
-def _illegal(alert: Alert, now: int, t: Words, names: Mapping[str, str]) -> str:
-    if alert.work is Work.CLOSED and alert.closed_at is not None:
-        return t(
-            "problem.already_closed", who=_name(alert.closed_by, t, names), ago=t.ago(alert.closed_at, now)
-        )
-    if alert.work is Work.ACKNOWLEDGED and alert.acknowledged_at is not None:
-        who, ago = _name(alert.acknowledged_by, t, names), t.ago(alert.acknowledged_at, now)
-        return t("problem.already_acknowledged", who=who, ago=ago)
-    return t("problem.already", work=t.one_of("work", alert.work))
-
-
-def _name(who: str | None, t: Words, names: Mapping[str, str]) -> str:
-    return t("alert.by_system") if who in (None, "", "system") else names.get(str(who), str(who))
-
-
-def _refusal(request: Request, row: Row, action: str, text: str, error: Exception) -> Response:
-    status = {IllegalActionError: HTTPStatus.CONFLICT, UnknownAlertError: HTTPStatus.NOT_FOUND}
-    code = status.get(type(error), HTTPStatus.UNPROCESSABLE_ENTITY)
+def _refusal(
+    request: Request, row: Row, action: str, text: str, error: Exception, form: dict[str, str]
+) -> Response:
     if by_script(request):
-        return problem(text, code)
-    if action == "acknowledge":
-        return render(request, "error.html", code, section="", status=int(code), title=text, text="")
-    return _action_page(request, row, action, text, code)
+        return problem(text, code(error))
+    if action not in _ASKED:
+        status = code(error)
+        return render(request, "error.html", status, section="", status=int(status), title=text, text="")
+    return _action_page(request, row, action, text, code(error), form)
 
 
 def _done(request: Request, row: Row, alert: Alert, action: str, t: Words) -> Response:
@@ -198,8 +131,14 @@ def _done(request: Request, row: Row, alert: Alert, action: str, t: Words) -> Re
 
 
 def _action_page(
-    request: Request, row: Row, action: str, problem: str = "", status: int = HTTPStatus.OK
+    request: Request,
+    row: Row,
+    action: str,
+    problem: str = "",
+    status: int = HTTPStatus.OK,
+    given: dict[str, str] | None = None,
 ) -> Response:
+    services, _, _ = context(request)
     return render(
         request,
         "action.html",
@@ -207,15 +146,20 @@ def _action_page(
         section="queue",
         row=row,
         action=action,
+        given=given or {},
         reasons=REASONS,
+        people=reader(request, services).people,
+        reader=person_of(request).id,
         problem=problem,
     )
 
 
 def _row(request: Request, id_: str) -> Row:
+    """An alert that the reader may see. Raises `UnknownPageError`."""
     services, t, now = context(request)
     known = id_.isascii() and id_.isdecimal() and len(id_) < 16
     found = services.relational.alert(int(id_)) if known else None
-    if found is None:
+    own = scope(request)
+    if found is None or (own is not None and not services.relational.sees(own, found.customer)):
         raise UnknownPageError("error.404_alert", id=id_[:16])
     return rows(services, [found], t, now)[0]

@@ -45,7 +45,13 @@ async def _form(request: Request) -> dict[str, str]:
     return {name: value for name, value in given.items() if name != FORM_FIELD}
 
 
+async def _fields(request: Request) -> list[tuple[str, str]]:
+    body = (await request.body()).decode("utf-8", "replace")
+    return parse_qsl(body, keep_blank_values=True, max_num_fields=600)
+
+
 GivenForm = Annotated[dict[str, str], Depends(_form)]
+GivenFields = Annotated[list[tuple[str, str]], Depends(_fields)]  # where a name may stand twice
 
 
 def wants_page(request: Request) -> bool:
@@ -127,6 +133,11 @@ def _times(t: Words) -> dict[str, str]:
     plain = i18n.texts(t.language)
     units = {unit: str(plain[f"time.{unit}"]) for unit in ("second", "minute", "hour", "day")}
     return units | {name: str(plain[f"time.{name}"]) for name in _TIMES}
+
+
+def local_path(given: str) -> str:
+    """The address if it is one of ours, else the start page: nobody is sent to another site."""
+    return given if given.startswith("/") and not given.startswith(("//", "/\\")) else "/"
 
 
 def by_script(request: Request) -> bool:
