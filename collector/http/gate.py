@@ -26,6 +26,7 @@ OPERATOR: Final = Person("system", "system", Role.ENGINEER)  # a command on the 
 _OPEN: Final = ("/api/v1/health",)
 _OPEN_BELOW: Final = ("/static/",)
 _SIGN_IN: Final = "/sign-in"
+_ASKED_AGAIN_MS: Final = 20_000
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _FOR_SCRIPTS: Final = ("/api/", "/events", "/metrics")
 _NO_TOKEN: Final = "sign in: send 'Authorization: Bearer rv_…'; people make such tokens on the page /me"  # noqa: S105 - an advice
@@ -49,7 +50,7 @@ class Gate:
             return
         request = Request(scope, receive)
         try:
-            signed = await run_in_threadpool(_who_asks, request)
+            signed = await run_in_threadpool(who_asks, request)
             scope.setdefault("state", {})["signed"] = signed
             answer, receive = await self._checked(request, signed)
         except SQLAlchemyError as error:
@@ -79,7 +80,7 @@ def _is_sign_in(path: str) -> bool:
     return path == _SIGN_IN or path.startswith(f"{_SIGN_IN}/")
 
 
-def _who_asks(request: Request) -> Signed | None:
+def who_asks(request: Request) -> Signed | None:
     """By token where one is sent, whatever else is; else by the session in the cookie."""
     services: Services = request.app.state.services
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -93,6 +94,24 @@ def _who_asks(request: Request) -> Signed | None:
         return None
     session, person = found
     return Signed(person, session.id, credentials.form_token(secret))
+
+
+def still_signed_in(request: Request) -> Callable[[], Awaitable[bool]]:
+    """Asks now and then whether who was let in may stay, for answers that last."""
+    services: Services = request.app.state.services
+    asked_at = services.clock()
+
+    async def asked() -> bool:
+        nonlocal asked_at
+        if services.clock() - asked_at < _ASKED_AGAIN_MS:
+            return True
+        asked_at = services.clock()
+        try:
+            return await run_in_threadpool(who_asks, request) is not None
+        except SQLAlchemyError:
+            return True  # nobody can tell now
+
+    return asked
 
 
 def _by_token(services: Services, token: str) -> Signed | None:

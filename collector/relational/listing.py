@@ -251,6 +251,8 @@ def _of_whom(query: AlertQuery) -> list[ColumnElement[bool]]:
         found.append(seen_by(query.csm, alerts.c.customer))
     if query.customers is not None:
         found.append(alerts.c.customer.in_(query.customers))
+    if query.csm is not None:
+        found.append(seen_by(query.csm, alerts.c.customer))
     return found
 
 

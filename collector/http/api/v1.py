@@ -11,6 +11,7 @@ from collector import telemetry
 from collector.http import events
 from collector.http.api import alerts, delivery, export, robots, series
 from collector.http.fields import EmptyIsNone, GivenDuration, GivenInstant, Limit, one_of
+from collector.http.gate import still_signed_in
 from collector.http.problems import MEDIA_TYPE as PROBLEM
 from collector.http.problems import invalid
 from collector.http.services import Services
@@ -246,7 +247,7 @@ def get_metrics(request: Request) -> Response:
 async def get_events(request: Request) -> StreamingResponse:
     """For open pages: what has changed."""
     services = services_of(request)
-    stream = events.stream(services.changes, services.health)
+    stream = events.stream(services.changes, services.health, welcome=still_signed_in(request))
     return StreamingResponse(stream, headers=events.HEADERS, media_type=events.MEDIA_TYPE)
 
 
