@@ -25,7 +25,7 @@
     if (!form) return;
     form.classList.toggle("some", selected.size > 0);
     const count = form.querySelector(".count");
-    const text = selected.size === 1 ? count.dataset.one : count.dataset.other.replace("2", selected.size);
+    const text = selected.size === 1 ? count.dataset.singular : count.dataset.plural.replace("2", selected.size);
     count.textContent = selected.size ? text : "";
   }
 
