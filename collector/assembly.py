@@ -6,7 +6,7 @@ import gc
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +34,8 @@ from collector.stores import Rows, Store
 from collector.stores.address import EMBEDDED, StoreAddress
 from collector.stores.opening import open_store
 from collector.telemetry import Telemetry
-from rules import load
+from rules import load, playbooks
+from rules.playbook import Playbook
 from rules.rule import RuleSet
 
 
@@ -45,6 +46,7 @@ class Opened:
     folder: Folder
     catalogue: Catalogue
     rules: RuleSet
+    playbooks: Mapping[str, Playbook]
     store: Store
     relational: Relational
     eval_delay_ms: int
@@ -67,14 +69,15 @@ def opened(
 ) -> Iterator[Opened]:
     """Opens folder and databases for one process alone; without rule files, the shipped packs are used."""
     catalogue = catalogues.load(*evaluation.catalogues)
-    rules = load.load(_rule_files(evaluation), catalogue)
+    rule_files = _rule_files(evaluation)
+    rules, known = load.load(rule_files, catalogue), playbooks.known(rule_files)
     folder.create()
     with (
         folder.locked(),
         closing(open_store(address, folder.path, catalogue)) as store,
         closing(Relational(database or folder.database, alone=True)) as relational,
     ):
-        yield Opened(folder, catalogue, rules, store, relational, evaluation.delay_ms)
+        yield Opened(folder, catalogue, rules, known, store, relational, evaluation.delay_ms)
 
 
 def _rule_files(evaluation: Evaluation) -> list[Path]:
@@ -147,6 +150,7 @@ def _services(parts: Opened, fleet: Fleet, operator: str) -> Services:
         telemetry=parts.telemetry,
         health=parts.conditions.health,
         clock=clock,
+        playbooks=parts.playbooks,
         scratch=parts.folder.path,
         operator=operator,
     )

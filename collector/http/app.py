@@ -12,10 +12,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from collector.http import problems
+from collector.http.api import playbooks as playbooks_api
 from collector.http.api import v1
 from collector.http.gate import Gate
 from collector.http.guard import Guard
-from collector.http.pages import alert, bulk, frame, queue, robots, signin, silences, static
+from collector.http.pages import alert, bulk, frame, playbooks, queue, robots, signin, silences, static
 from collector.http.services import Services
 from collector.limited import Limited
 from collector.stores import StoreError
@@ -23,10 +24,12 @@ from collector.stores import StoreError
 _ROUTERS: Final = (
     v1.health,
     v1.router,
+    playbooks_api.router,
     v1.monitoring,
     signin.router,
     queue.router,
     bulk.router,
+    playbooks.router,
     alert.router,
     silences.router,
     robots.router,

@@ -11,6 +11,8 @@ from collector.presence import Fleet
 from collector.relational import Relational
 from collector.stores import Store
 from collector.telemetry import Telemetry
+from rules import playbooks
+from rules.playbook import Playbook
 from rules.rule import RuleSet
 
 
@@ -47,6 +49,7 @@ class Services:
     telemetry: Telemetry
     health: Callable[[], Health]
     clock: Callable[[], int]
+    playbooks: Mapping[str, Playbook] = field(default_factory=playbooks.shipped)
     scratch: Path | None = None  # where an export is written before it is sent; None: the system's folder
     tries: Tries = field(default_factory=Tries)
     operator: str | None = None  # digest of the token with which commands on this machine ask

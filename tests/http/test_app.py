@@ -216,6 +216,7 @@ def test_openapi(client: TestClient) -> None:
         "/alerts/{alert}/acknowledge",
         "/alerts/{alert}/snooze",
         "/alerts/{alert}/close",
+        "/playbooks/{name}",
         "/robots",
         "/robots/{robot}",
         "/robots/{robot}/series",

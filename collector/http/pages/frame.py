@@ -107,7 +107,7 @@ def render(request: Request, template: str, status_code: int = HTTPStatus.OK, /,
         "asset": asset,
         "rfc3339": rfc3339,
     }
-    html = _templates().get_template(template).render(**shown, **values)
+    html = templates().get_template(template).render(**shown, **values)
     response = HTMLResponse(
         _POSTING.sub(rf'\g<0><input type="hidden" name="{FORM_FIELD}" value="{form_token}">', html),
         status_code,
@@ -153,7 +153,8 @@ def asset(name: str) -> str:
 
 
 @cache
-def _templates() -> Environment:
+def templates() -> Environment:
+    """The templates, which escape what they are given."""
     return Environment(
         loader=PackageLoader("collector.http"),
         autoescape=True,
@@ -165,7 +166,7 @@ def _templates() -> Environment:
 
 def problem(text: str, status: int) -> Response:
     """A refusal as words for the place where it was asked."""
-    return HTMLResponse(_templates().get_template("problem.html").render(problem=text, asset=asset), status)
+    return HTMLResponse(templates().get_template("problem.html").render(problem=text, asset=asset), status)
 
 
 def plotted(plot: Plot | None) -> JSONResponse:

@@ -31,7 +31,6 @@ _FIELDS: Mapping[str, str] = {
     "text": "problem.text_needed",
     "reason": "problem.reason_needed",
     "owner": "problem.owner_unknown",
-    "step": "problem.step_unknown",
 }
 
 

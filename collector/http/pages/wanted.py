@@ -4,9 +4,9 @@ from collector.http.fields import duration
 from collector.http.i18n import Words
 from collector.http.pages.frame import UnknownPageError
 from collector.http.pages.refusals import RefusedError
-from collector.queue import REASONS, Acknowledge, Action, Assign, Check, Close, Note, Reason, Snooze
+from collector.queue import REASONS, Acknowledge, Action, Assign, Close, Note, Reason, Snooze
 
-ACTIONS = ("acknowledge", "assign", "snooze", "close", "note", "check")
+ACTIONS = ("acknowledge", "assign", "snooze", "close", "note")
 
 
 def wanted(action: str, form: dict[str, str], now: int, t: Words) -> Action:
@@ -24,8 +24,6 @@ def wanted(action: str, form: dict[str, str], now: int, t: Words) -> Action:
             return Assign(form.get("owner", "").strip() or None)
         case "note":
             return Note(form.get("note", "").strip())
-        case "check":
-            return Check(form.get("step", ""), form.get("done", "1") == "1")
     raise UnknownPageError("error.404_text")
 
 

@@ -11,6 +11,7 @@ from collector.http.views.evidence import EvidenceItem, items
 from collector.http.views.filters import Filters
 from collector.http.views.history import HistoryItem, history
 from collector.http.views.peers import held_against
+from collector.http.views.playbook import PlaybookView, playbook_view
 from collector.http.views.rows import Row, rows
 from collector.http.views.silences import words as silence_words
 from collector.http.views.sources import ROBOTS
@@ -62,7 +63,7 @@ class AlertPage:
     hides: Listed | None
     around: Listed | None  # other open alerts of its site
     relapse_of: int | None
-    playbook: str
+    play: PlaybookView | None
     deadlines: list[Deadline]
     evidence: list[EvidenceItem]
     peers: bool  # whether it is held against peers that can be drawn
@@ -92,7 +93,7 @@ def page(services: Services, row: Row, names: Mapping[str, str], t: Words, now: 
         hides=_hides(services, alert, t, now),
         around=_around(services, alert, t, now),
         relapse_of=alert.relapse_of,
-        playbook=(rule.call_to_action.playbook or "") if rule else "",
+        play=playbook_view(services, alert, t),
         deadlines=_deadlines(alert, t, now),
         evidence=items(services, alert, rule, t),
         peers=held_against(rule, alert) is not None,

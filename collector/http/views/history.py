@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from collector.http.i18n import Words
 from collector.http.services import Services
+from collector.http.views.playbook import step_text
 from collector.http.views.rows import Row, by_system, hidden_by
 from collector.http.views.standing import person
 from collector.queue import SILENCE, Entry, Kind
@@ -46,6 +47,9 @@ def _text(services: Services, row: Row, entry: Entry, names: Mapping[str, str], 
             return t("alert.history_snoozed", until=until)
         case Kind.SUPPRESSED:
             return t("alert.history_suppressed", by=_suppressor(services, entry, t))
+        case Kind.CHECKED:
+            step = step_text(services, row.alert, str(entry.detail.get("step")), t)
+            return t(f"alert.history_{'checked' if entry.detail.get('done') else 'unchecked'}", step=step)
         case Kind.ASSIGNED | Kind.RETURNED:
             return _handed(entry, names, t)
     return _plain(entry, t)
@@ -77,9 +81,6 @@ def _plain(entry: Entry, t: Words) -> str:
             return t("alert.history_signal", before=before, after=after)
         case Kind.CLOSED:
             return t("alert.history_closed", reason=t.one_of("reason", str(detail.get("reason"))))
-        case Kind.CHECKED:
-            done = "checked" if detail.get("done") else "unchecked"
-            return t(f"alert.history_{done}", step=detail.get("step"))
         case Kind.ESCALATED:
             key = f"alert.history_escalated_{detail.get('deadline')}"
             return t(key if t.has(key) else "alert.history_escalated")
