@@ -102,7 +102,7 @@ def test_the_page_draws_them_and_json_lists_them(fleet: world.World) -> None:
     with TestClient(app.create(fleet.services)) as client:
         sign_in(client, fleet.services)
         assert f'hx-get="/alerts/{alert.id}/peers"' in client.get(f"/alerts/{alert.id}").text
-        assert 'class="strip"' in client.get(f"/alerts/{alert.id}/peers").text
+        assert 'class="histogram"' in client.get(f"/alerts/{alert.id}/peers").text
         told = client.get(f"/alerts/{alert.id}/peers.json").json()
         assert (told["own"], len(told["peers"]), told["same"]) == (
             5,
