@@ -12,11 +12,24 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from collector.http import problems
+from collector.http.api import people as people_api
 from collector.http.api import playbooks as playbooks_api
 from collector.http.api import v1
 from collector.http.gate import Gate
 from collector.http.guard import Guard
-from collector.http.pages import alert, bulk, frame, playbooks, queue, robots, signin, silences, static
+from collector.http.pages import (
+    alert,
+    bulk,
+    frame,
+    me,
+    people,
+    playbooks,
+    queue,
+    robots,
+    signin,
+    silences,
+    static,
+)
 from collector.http.services import Services
 from collector.limited import Limited
 from collector.stores import StoreError
@@ -26,7 +39,10 @@ _ROUTERS: Final = (
     v1.router,
     playbooks_api.router,
     v1.monitoring,
+    people_api.router,
     signin.router,
+    me.router,
+    people.router,
     queue.router,
     bulk.router,
     playbooks.router,

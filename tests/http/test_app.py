@@ -224,6 +224,8 @@ def test_openapi(client: TestClient) -> None:
         "/export",
         "/alert-log",
         "/health",
+        "/me",
+        "/people",
     }
     listing = described["paths"]["/api/v1/alerts"]["get"]
     assert {"state", "rule", "robot", "severity"} <= {

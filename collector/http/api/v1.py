@@ -1,18 +1,17 @@
 """The API for scripts: `/api/v1`, and what monitoring asks for."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from collector import telemetry
 from collector.http import events
 from collector.http.api import alerts, delivery, export, robots, series
+from collector.http.api.refusals import REFUSALS, TOKEN
 from collector.http.fields import EmptyIsNone, GivenDuration, GivenInstant, Limit, one_of
 from collector.http.gate import still_signed_in
-from collector.http.problems import MEDIA_TYPE as PROBLEM
 from collector.http.problems import invalid
 from collector.http.services import Services
 from collector.http.signed import require
@@ -21,20 +20,7 @@ from collector.queue import Acknowledge, Close, Reason, Severity, Snooze, Work
 from collector.relational import AlertQuery, CursorError, Lifecycle, RobotQuery
 from rules import storm
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"description": about, "content": {PROBLEM: {"schema": {"type": "object"}}}}
-    for status, about in {
-        400: "The request cannot be read.",
-        401: "Nobody is signed in; send a token of the API.",
-        403: "The person who asks may not do this.",
-        404: "There is no such thing.",
-        409: "The alert cannot be so changed now.",
-        422: "A value cannot be used; `errors` names fields.",
-        503: "Store or database cannot answer now; `Retry-After` says when to ask again.",
-    }.items()
-}
-_token = HTTPBearer(auto_error=False, description="A token of the API: `rv_…`, made on the page /me.")
-router = APIRouter(prefix="/api/v1", responses=_REFUSALS, dependencies=[Depends(_token)])
+router = APIRouter(prefix="/api/v1", responses=REFUSALS, dependencies=[TOKEN])
 health = APIRouter(prefix="/api/v1")
 monitoring = APIRouter()
 AlertId = Annotated[int, Path(ge=1, le=2**53, description="The alert's number.")]
