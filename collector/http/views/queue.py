@@ -1,7 +1,8 @@
 """The start page: what to do first, and why; then the rest in its order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -13,9 +14,11 @@ from collector.http.views.people import Reader
 from collector.http.views.rows import Row, rows
 from collector.queue import Alert, Severity, Work
 from collector.relational.listing import AlertQuery, Counts
+from collector.relational.queued import Queue
 from rules.storm import rule_named
 
 PAGE: Final = 50
+_RECOUNT_MS: Final = 10_000  # how old the count of what is late may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,12 @@ class QueuePage:
 
 def page(services: Services, filters: Filters, reader: Reader, t: Words, now: int) -> QueuePage:
     """The queue through these filters. Raises `CursorError`."""
-    counts = services.relational.queue.counts(now, query_of(services, filters, reader, t, now))
+    base = _base(services, filters, reader, now)
+    counts = None if filters.q else counted(services, query_of(services, filters, reader, t, now), now)
     found, grouped, following = _found(services, filters, reader, t, now)
     shown = rows(services, found, t, now)
-    first = None if filters.after or grouped else _first(filters, shown)
-    waiting = _waiting(filters, counts)
+    first = None if filters.after or filters.grouped else _first(filters, shown)
+    waiting = base.waiting
     presence = services.fleet.counts(services.fleet.robots, now)
     empty = _empty(filters)
     saved = _saved(filters, reader)
@@ -88,11 +92,11 @@ def page(services: Services, filters: Filters, reader: Reader, t: Words, now: in
         query=filters.query(),
         kept=_kept(filters),
         waiting=waiting,
-        headline=_headline(filters, waiting, t),
-        advice=_advice(counts, waiting, t),
+        headline=t(f"todo.{filters.whose}", n=waiting) if waiting else t(f"todo.none_{filters.whose}"),
+        advice=_advice(base, filters, t),
         online=presence["online"],
         robots=sum(presence.values()),
-        whose=_whose(services, filters, reader, now),
+        whose=[Tab(name, base.tabs[name], filters.url(whose=name), filters.whose == name) for name in WHOSE],
         tabs=_tabs(counts, filters),
         first=first,
         first_kicker=t("first.kicker" if first and first.alert.work is Work.NEW else "first.taken_kicker"),
@@ -101,7 +105,7 @@ def page(services: Services, filters: Filters, reader: Reader, t: Words, now: in
         group_url=filters.url(grouped=not filters.grouped),
         next=filters.url(after=following) if following else None,
         top=filters.url() if filters.after else None,
-        severities=[(level.value, _counted(level, counts, filters, t)) for level in Severity],
+        severities=[(level.value, _level(level, counts, filters, t)) for level in Severity],
         subsystems=[(s.name, t.both(s.label)) for s in services.catalogue.subsystems.values()],
         owners=[(NOBODY, t("owner.none")), *reader.people] if filters.whose == "all" else [],
         customers=sorted({row.place.customer for row in shown if row.place.customer}),
@@ -111,6 +115,48 @@ def page(services: Services, filters: Filters, reader: Reader, t: Words, now: in
         empty_text=t(f"queue.{empty}_text"),
         filtered=filters.narrowed,
         unfiltered=Filters(whose=filters.whose, view=filters.view, grouped=filters.grouped).url(),
+    )
+
+
+def counted(services: Services, query: AlertQuery, now: int) -> Counts:
+    """What there is, counted anew with every change, and for what is late every few seconds."""
+    alike = replace(query, state="open", works=(), severity=None, suppressed=None, overdue_at=None)
+    moment = now // _RECOUNT_MS * _RECOUNT_MS
+    return _counted(services.relational.queue, alike, services.changes.revision, moment)
+
+
+@lru_cache(maxsize=256)
+def _counted(queue: Queue, query: AlertQuery, _revision: int, now: int) -> Counts:
+    return queue.counts(now, query)
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """How much there is to do for whom, whatever else is asked for."""
+
+    tabs: dict[str, int]
+    waiting: int
+    late: int
+    in_hand: int
+
+
+def _base(services: Services, filters: Filters, reader: Reader, now: int) -> _Base:
+    every = counted(services, AlertQuery(csm=reader.scope), now)
+    own = counted(services, AlertQuery(owner=reader.id, csm=reader.scope), now)
+    tabs = {
+        "mine": own.of(*TODO),
+        "all": every.of(*TODO),
+        "unassigned": every.unassigned(*TODO),
+        "overdue": every.overdue(*TODO),
+    }
+    chosen = own if filters.whose == "mine" else every
+    waiting = {"unassigned": every.unassigned(Work.NEW), "overdue": tabs["overdue"]}
+    alone = filters.whose in waiting
+    return _Base(
+        tabs,
+        waiting.get(filters.whose, chosen.of(Work.NEW)),
+        0 if alone else chosen.overdue(*TODO),
+        0 if alone else chosen.of(Work.ACKNOWLEDGED),
     )
 
 
@@ -135,7 +181,8 @@ def query_of(services: Services, filters: Filters, reader: Reader, t: Words, now
         silence=filters.silence or None,
         owner=owner or None,
         unassigned=filters.whose == "unassigned" or filters.owner == NOBODY,
-        customer=filters.customer or None,
+        customer=filters.customer if filters.customer not in ("", NOBODY) else None,
+        of_no_customer=filters.customer == NOBODY,
         site=filters.site or None,
         overdue_at=now if filters.whose == "overdue" else None,
         text=filters.q or None,
@@ -169,51 +216,34 @@ def _first(filters: Filters, shown: Sequence[Row]) -> Row | None:
     return next((row for row in shown if row.alert.work is Work.NEW), next(iter(shown), None))
 
 
-def _waiting(filters: Filters, counts: Counts) -> int:
-    return counts.overdue(*TODO) if filters.whose == "overdue" else counts.of(Work.NEW)
-
-
-def _headline(filters: Filters, waiting: int, t: Words) -> str:
-    return t(f"todo.{filters.whose}", n=waiting) if waiting else t(f"todo.none_{filters.whose}")
-
-
-def _advice(counts: Counts, waiting: int, t: Words) -> str:
+def _advice(base: _Base, filters: Filters, t: Words) -> str:
     """How much of it is late, and what is in hand."""
-    late, in_hand = counts.overdue(*TODO), counts.of(Work.ACKNOWLEDGED)
+    if filters.whose not in ("mine", "all"):
+        return ""
     parts = (
-        t("todo.late", n=late) if late and waiting else "",
-        t("todo.late_none") if waiting and not late else "",
-        t("todo.in_hand", n=in_hand) if in_hand else "",
+        t("todo.late", n=base.late) if base.late and base.waiting else "",
+        t("todo.late_none") if base.waiting and not base.late else "",
+        t("todo.in_hand", n=base.in_hand) if base.in_hand else "",
     )
     return " ".join(part for part in parts if part)
 
 
-def _whose(services: Services, filters: Filters, reader: Reader, now: int) -> list[Tab]:
-    """How much there is to do of each: one's own, all, nobody's, late."""
-    every = services.relational.queue.counts(now, AlertQuery(csm=reader.scope))
-    own = services.relational.queue.counts(now, AlertQuery(owner=reader.id, csm=reader.scope))
-    counts = {
-        "mine": own.of(*TODO),
-        "all": every.of(*TODO),
-        "unassigned": every.unassigned(*TODO),
-        "overdue": every.overdue(*TODO),
-    }
-    return [Tab(name, counts[name], filters.url(whose=name), filters.whose == name) for name in WHOSE]
-
-
-def _tabs(counts: Counts, filters: Filters) -> list[Tab]:
-    of = counts.overdue if filters.whose == "overdue" else counts.of
-    found: dict[str, int | None] = {name: of(*works) for name, works in VIEWS.items()}
-    found |= {"suppressed": None if filters.whose == "overdue" else counts.hidden, "closed": None}
+def _tabs(counts: Counts | None, filters: Filters) -> list[Tab]:
+    """Which of them; a search is not counted, since that would take longer than to find."""
+    found: dict[str, int | None] = dict.fromkeys(VIEWS)
+    if counts is not None:
+        of = counts.overdue if filters.whose == "overdue" else counts.of
+        found |= {name: of(*works) for name, works in VIEWS.items()}
+        found |= {"suppressed": None if filters.whose == "overdue" else counts.hidden, "closed": None}
     return [
         Tab(name, count, filters.url(view=name, by=0, silence=0), filters.view == name)
         for name, count in found.items()
     ]
 
 
-def _counted(level: Severity, counts: Counts, filters: Filters, t: Words) -> str:
+def _level(level: Severity, counts: Counts | None, filters: Filters, t: Words) -> str:
     word = t.one_of("severity", level)
-    if filters.view in ("suppressed", "closed"):
+    if counts is None or filters.view in ("suppressed", "closed"):
         return word
     return f"{word} ({t.count(counts.of(*VIEWS[filters.view], severity=level))})"
 
