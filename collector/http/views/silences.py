@@ -15,7 +15,7 @@ from collector.http.views.subsystems import subsystem
 from collector.http.views.times import recurring
 from collector.queue import Alert, Severity
 from collector.relational.listing import AlertQuery
-from collector.silences import NAMES, Matcher, Silence
+from collector.silences import NAMES, OPS, Matcher, Silence
 from rules.storm import rule_named
 
 SHOWN: Final = 8  # alerts of a preview
@@ -83,6 +83,7 @@ def words(services: Services, matchers: Iterable[Matcher], t: Words) -> str:
 
 def preview(services: Services, matchers: tuple[Matcher, ...], t: Words, now: int) -> Preview:
     """What the matchers hold of now."""
+    matchers = tuple(matcher for matcher in matchers if matcher.op in OPS)
     if not matchers:
         return Preview(words(services, (), t), 0, [])
     found = services.relational.silences.preview(matchers, SHOWN)
