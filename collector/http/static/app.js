@@ -140,6 +140,7 @@
   // --- windows and toasts ---------------------------------------------------------------------------------
 
   function openWindow(ctx) {
+    if (ctx?.response?.status === 204) return; // done, with nothing more to ask
     if (!windowed.querySelector(".act")) { toast(body.dataset.network, true); return; }
     if (!windowed.open) windowed.showModal();
     windowed.querySelector("[autofocus]")?.focus();

@@ -47,7 +47,10 @@
     }
     if (event.target.closest("[data-select-none]")) clear();
   });
-  document.addEventListener("done", (event) => { if (!event.detail.alert) clear(); });
+  document.addEventListener("done", (event) => {
+    if (!event.detail.alert) clear();
+    document.querySelectorAll("form.note").forEach((form) => form.reset());
+  });
 
   // --- groups: opened ones stay so, and are read again with the page ------------------------------------------
 
