@@ -13,7 +13,6 @@ from starlette.exceptions import HTTPException
 
 from collector.http import problems
 from collector.http.api import people as people_api
-from collector.http.api import playbooks as playbooks_api
 from collector.http.api import v1
 from collector.http.gate import Gate
 from collector.http.guard import Guard
@@ -37,15 +36,14 @@ from collector.stores import StoreError
 _ROUTERS: Final = (
     v1.health,
     v1.router,
-    playbooks_api.router,
     v1.monitoring,
     people_api.router,
     signin.router,
+    playbooks.router,
     me.router,
     people.router,
     queue.router,
     bulk.router,
-    playbooks.router,
     alert.router,
     silences.router,
     robots.router,

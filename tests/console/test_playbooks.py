@@ -12,10 +12,12 @@ from collector.http import app
 from collector.http.i18n import Words
 from collector.http.pages import frame
 from collector.http.views.playbook import PlaybookView, playbook_view, shelves, step_text
+from collector.people import Person, Role
 from collector.queue import Check, Close, Reason
 from rules import playbooks
 from rules.storm import RULE as STORM
 from tests.browser import world
+from tests.signing import sign_in
 
 HTML = {"Accept": "text/html"}
 SCRIPT = {"HX-Request": "true", **HTML}
@@ -36,13 +38,13 @@ def built(tmp_path: Path) -> Iterator[world.World]:
 def client(built: world.World) -> Iterator[TestClient]:
     """The app over it."""
     with TestClient(app.create(built.services)) as opened:
-        yield opened
+        yield sign_in(opened, built.services)
 
 
-def checklist(play: PlaybookView, t: Words) -> str:
-    """The piece for an alert's page."""
+def checklist(play: PlaybookView, t: Words, *, works: bool = True) -> str:
+    """The piece for an alert's page, as somebody who may work on alerts sees it, or somebody else."""
     template = frame.templates().from_string(CHECKLIST)
-    return template.render(play=play, t=t, asset=frame.asset, now=0, rfc3339=str)
+    return template.render(play=play, t=t, asset=frame.asset, now=0, rfc3339=str, may=lambda _: works)
 
 
 def of_alert(built: world.World, t: Words) -> PlaybookView:
@@ -93,6 +95,7 @@ def test_without_rules_that_name_one(built: world.World) -> None:
     bare = replace(built.services, playbooks={})
     assert shelves(bare, Words("en")) == []
     with TestClient(app.create(bare)) as client:
+        sign_in(client, bare)
         assert Words("en")("playbook.empty_title") in client.get("/playbooks?lang=en", headers=HTML).text
         assert client.get("/playbooks/site-silent", headers=HTML).status_code == 404
     alert = bare.relational.alert(1)
@@ -177,6 +180,14 @@ def test_what_is_closed_is_not_ticked(built: world.World) -> None:
     """The checklist of a closed alert shows what was done, and takes nothing."""
     html = checklist(replace(of_alert(built, Words("en")), check_url=""), Words("en"))
     assert "<form" not in html
+
+
+def test_who_may_not_work_on_alerts_ticks_nothing(client: TestClient, built: world.World) -> None:
+    """An installer reads the steps, and is refused where it sends the form all the same."""
+    assert "<form" not in checklist(of_alert(built, Words("en")), Words("en"), works=False)
+    sign_in(client, built.services, Person("ines", "Ines", Role.INSTALLER))
+    assert client.post("/alerts/1/check", data={"step": "1"}, headers=HTML).status_code == 403
+    assert of_alert(built, Words("en")).done == 0
 
 
 def test_pages_hold_no_inline_code_and_fetch_nothing_from_outside(client: TestClient) -> None:

@@ -4,8 +4,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from collector.http.api.refusals import REFUSALS, TOKEN
-from collector.http.services import Services
-from collector.http.signed import person_of
+from collector.http.signed import person_of, services_of
 from collector.people import Person
 
 router = APIRouter(prefix="/api/v1", responses=REFUSALS, dependencies=[TOKEN])
@@ -55,8 +54,9 @@ def get_me(request: Request) -> PersonDetail:
 @router.get("/people")
 def get_people(request: Request) -> PersonList:
     """Everybody, the active ones first."""
-    services: Services = request.app.state.services
-    return PersonList(items=[_item(person) for person in services.relational.accounts.everybody()])
+    return PersonList(
+        items=[_item(person) for person in services_of(request).relational.accounts.everybody()]
+    )
 
 
 def _item(person: Person) -> PersonItem:

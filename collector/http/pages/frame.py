@@ -18,7 +18,7 @@ from collector.http.fields import rfc3339
 from collector.http.i18n import Words
 from collector.http.problems import Problem
 from collector.http.services import Services
-from collector.http.signed import FORM_FIELD, signed_in
+from collector.http.signed import FORM_FIELD, services_of, signed_in
 from collector.http.views.notices import notices
 from collector.http.views.plots import Plot
 from collector.people import May
@@ -75,8 +75,8 @@ def error_page(request: Request, status: int, error: Exception | None = None) ->
 
 
 def context(request: Request) -> tuple[Services, Words, int]:
-    """What a page works with, its reader's language, and now."""
-    services: Services = request.app.state.services
+    """What a page works with, as its reader sees it, the reader's language, and now."""
+    services = services_of(request)
     return services, words(request), services.clock()
 
 

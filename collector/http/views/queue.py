@@ -1,24 +1,22 @@
 """The start page: what to do first, and why; then the rest in its order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
 
 from collector.http.i18n import Words
 from collector.http.services import Services
+from collector.http.views.counted import counted
 from collector.http.views.filters import NOBODY, TODO, VIEWS, WHOSE, Filters
 from collector.http.views.groups import CustomerGroup, groups
 from collector.http.views.people import Reader
 from collector.http.views.rows import Row, rows
 from collector.queue import Alert, Severity, Work
 from collector.relational.listing import AlertQuery, Counts
-from collector.relational.queued import Queue
 from rules.storm import rule_named
 
 PAGE: Final = 50
-_RECOUNT_MS: Final = 10_000  # how old the count of what is late may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +114,6 @@ def page(services: Services, filters: Filters, reader: Reader, t: Words, now: in
         filtered=filters.narrowed,
         unfiltered=Filters(whose=filters.whose, view=filters.view, grouped=filters.grouped).url(),
     )
-
-
-def counted(services: Services, query: AlertQuery, now: int) -> Counts:
-    """What there is, counted anew with every change, and for what is late every few seconds."""
-    alike = replace(query, state="open", works=(), severity=None, suppressed=None, overdue_at=None)
-    moment = now // _RECOUNT_MS * _RECOUNT_MS
-    return _counted(services.relational.queue, alike, services.changes.revision, moment)
-
-
-@lru_cache(maxsize=256)
-def _counted(queue: Queue, query: AlertQuery, _revision: int, now: int) -> Counts:
-    return queue.counts(now, query)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,9 @@ def preview(services: Services, matchers: tuple[Matcher, ...], t: Words, now: in
     if not matchers:
         return Preview(words(services, (), t), 0, [])
     found = services.relational.silences.preview(matchers, SHOWN)
-    return Preview(words(services, matchers, t), found.count, rows(services, list(found.alerts), t, now))
+    seen = services.relational.queue.by_ids([alert.id for alert in found.alerts])
+    listed = [alert for alert in found.alerts if alert.id in seen]
+    return Preview(words(services, matchers, t), found.count, rows(services, listed, t, now))
 
 
 def prefilled(alerts: Sequence[Alert], by: str) -> tuple[Matcher, ...]:
