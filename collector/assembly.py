@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import socket
 import ssl
@@ -26,6 +27,10 @@ from collector.ingest import Ingest, Parts
 from collector.intake import Intake
 from collector.listening import Listening
 from collector.mqtt import Link
+from collector.notifying import load as notifying
+from collector.notifying.gathering import Gathering
+from collector.notifying.settings import Settings
+from collector.notifying.worker import Notifier
 from collector.pipeline import Pipeline, clock
 from collector.presence import Fleet
 from collector.receipts import Receipts
@@ -91,17 +96,44 @@ def _rule_files(evaluation: Evaluation) -> list[Path]:
 def run(config: Config, ready: Callable[[str, Opened], None]) -> None:
     """Runs a collector until SIGTERM or SIGINT; `ready` is told the address once it serves."""
     tls = tls_context(config.broker, config.tls)
+    told = None if config.notify is None else notification_settings(config.notify)
     with (
         opened(Folder(config.data), config.evaluation, config.database, config.store) as parts,
         server.listen(config.http.host, config.http.port) as listening,
     ):
+        notifier = None if told is None else _notifier(parts, told)
         evaluator = parts.evaluator()
         evaluator.resume(parts.store)
         url = config.http.bound_to(listening.getsockname()[1]).url
         token = credentials.secret()
         with parts.folder.announced(url, token):
             operator = credentials.digest(token)
-            asyncio.run(_run(config, tls, parts, evaluator, listening, operator, lambda: ready(url, parts)))
+            running = (parts, evaluator, notifier, listening, operator)
+            asyncio.run(_run(config, tls, *running, lambda: ready(url, parts)))
+
+
+def notification_settings(path: Path) -> Settings:
+    """Who is notified of what. Raises `SettingsErrors`. apprise is loaded here, and only if it is needed."""
+    from collector.notifying import sending
+
+    return notifying.load(path, os.environ, sending.unusable)
+
+
+def _notifier(parts: Opened, settings: Settings) -> Notifier:
+    """From here on what happens is told; what happened before the first start with settings is not."""
+    from collector.notifying.sending import Sender
+
+    parts.relational.notifications.begin()
+    return Notifier(
+        settings,
+        parts.relational,
+        Gathering(parts.relational, parts.rules),
+        Sender(),
+        parts.conditions,
+        parts.telemetry,
+        clock,
+        lambda: parts.changes.publish("notifications", ["outbox"]),
+    )
 
 
 async def _run(
@@ -109,6 +141,7 @@ async def _run(
     tls: ssl.SSLContext | None,
     parts: Opened,
     evaluator: Evaluator,
+    notifier: Notifier | None,
     listening: socket.socket,
     operator: str,
     ready: Callable[[], None],
@@ -125,6 +158,7 @@ async def _run(
         retention=config.retention,
         telemetry=parts.telemetry,
         conditions=parts.conditions,
+        notifier=notifier,
     )
     serving = server.serve(web, parts.changes, listening)
     _tune_garbage_collection()

@@ -81,6 +81,7 @@ class Config:
     database: str | None = None  # None: SQLite in the data folder
     retention: Retention = field(default_factory=Retention)
     store: StoreAddress = EMBEDDED
+    notify: Path | None = None  # the file that says who is notified; None: nobody
 
 
 def parse_broker(url: str) -> BrokerAddress:

@@ -1,10 +1,11 @@
 """The running collector on one screen: broker → inbox → ingest → receipts, beside it the web.
 
 Four threads: the link's (reads and writes the broker's socket), the ingest's (decodes, stores, evaluates),
-one for the store's upkeep, and the main one, with the web.
+one for the store's upkeep, and the main one, with the web. Where people are notified, one for that, and one
+for each channel that is just sending.
 
 It stops in order: no more intake; what was taken in is committed and answered; the status goes offline;
-the web ends. A task that fails ends all of them.
+what is being sent may end; the web ends. A task that fails ends all of them.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from collector.conditions import Conditions
 from collector.inbox import Inbox
 from collector.ingest import Ingest
 from collector.mqtt import GOODBYE_S, Link
+from collector.notifying.worker import Notifier
 from collector.stores import Retention, Store
 from collector.telemetry import Telemetry
 
@@ -49,6 +51,7 @@ class Pipeline:
     retention: Retention
     telemetry: Telemetry
     conditions: Conditions
+    notifier: Notifier | None = None  # None: nobody is notified
 
     async def run(self, serving: Coroutine[None, None, None], stopping: asyncio.Event) -> None:
         """Runs until `stopping` is set, then stops in order."""
@@ -58,17 +61,21 @@ class Pipeline:
                 linking = tasks.create_task(_in_thread("link", self.link.run))
                 committing = tasks.create_task(self._commit())
                 upkeep = tasks.create_task(self._upkeep(stopping))
+                notifying = tasks.create_task(self._notify())
                 await stopping.wait()
                 self.inbox.close()
                 await committing
                 self.link.leave()
                 await asyncio.wait([linking], timeout=GOODBYE_S if self.link.connected else _HANGING_S)
                 await upkeep
+                self._stop_notifying()
+                await notifying
                 for task in (*beside, linking):
                     task.cancel()
         finally:
             self.inbox.close()
             self.link.leave()
+            self._stop_notifying()
 
     async def _commit(self) -> None:
         """Round after round, each in the one thread that writes."""
@@ -81,6 +88,17 @@ class Pipeline:
     def _round(self) -> None:
         incoming = self.inbox.take(ROUND_S)
         self.link.send(self.ingest.process(incoming, clock()))
+
+    async def _notify(self) -> None:
+        """What is being sent when it stops may end, for a short while; the next start sends it again."""
+        if self.notifier is None:
+            return
+        await _in_thread("notify", self.notifier.run)
+        await asyncio.to_thread(self.notifier.wait)
+
+    def _stop_notifying(self) -> None:
+        if self.notifier is not None:
+            self.notifier.stop()
 
     async def _upkeep(self, stopping: asyncio.Event) -> None:
         """Roll-ups and retention, in a thread of their own; a failure is shown and tried again."""

@@ -47,6 +47,14 @@ class Telemetry:
         self.intake_depth = self._gauge("intake_depth", "Messages taken in and not yet committed.")
         self.intake_age_seconds = self._gauge("intake_age_seconds", "How long the oldest of them waits.")
         self.robots_online = self._gauge("robots_online", "Robots connected now.")
+        self.notifications_sent = self._counter("notifications_sent", "Messages that arrived.", "channel")
+        self.notifications_failed = self._counter(
+            "notifications_failed", "Attempts to send that failed.", "channel"
+        )
+        self.notifications_given_up = self._counter(
+            "notifications_given_up", "Messages that are tried no more.", "channel"
+        )
+        self.notifications_waiting = self._gauge("notifications_waiting", "Messages to be sent.")
         self.alerts_open = Gauge(
             "robovitals_alerts_open", "Open alerts.", ["severity"], registry=self.registry
         )

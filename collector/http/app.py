@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from collector.http import problems
+from collector.http.api import notifications as notifications_api
 from collector.http.api import people as people_api
 from collector.http.api import v1
 from collector.http.gate import Gate
@@ -21,6 +22,7 @@ from collector.http.pages import (
     bulk,
     frame,
     me,
+    notifications,
     people,
     playbooks,
     queue,
@@ -38,10 +40,12 @@ _ROUTERS: Final = (
     v1.router,
     v1.monitoring,
     people_api.router,
+    notifications_api.router,
     signin.router,
     playbooks.router,
     me.router,
     people.router,
+    notifications.router,
     queue.router,
     bulk.router,
     alert.router,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final, Literal
 
-Topic = Literal["alerts", "robots"]
+Topic = Literal["alerts", "robots", "notifications"]
 MANY: Final = 500
 
 

@@ -20,7 +20,7 @@ async def stream(
     look_s: float = LOOK_S,
     welcome: Callable[[], Awaitable[bool]] | None = None,
 ) -> AsyncIterator[bytes]:
-    """Events `alerts` and `robots` with `{"revision", "ids"}`; no ids means too many to name.
+    """Events, named by their topic, with `{"revision", "ids"}`; no ids means too many to name.
 
     The event `health` says that another part of the collector fails, falls behind or has recovered. Ends
     when the reader is no longer `welcome`.

@@ -11,8 +11,10 @@ from sqlalchemy import insert, select, update
 from collector.queue import Action, Alert, Entry, Work
 from collector.relational import alerts, evaluations, listing, roster, schema, sight
 from collector.relational.accounts import Accounts
+from collector.relational.briefings import Briefings
 from collector.relational.database import Database, UnusableDatabaseError
 from collector.relational.listing import AlertQuery, CursorError, Page
+from collector.relational.notifications import Notifications
 from collector.relational.queued import Queue, UnknownAlertError
 from collector.relational.roster import ImportResult, Lifecycle, RobotQuery, RobotRecord
 from collector.relational.silencing import Silences
@@ -44,6 +46,8 @@ class Relational:
 
     def __init__(self, url: str, *, alone: bool = False) -> None:
         self._database = Database(url, alone=alone)
+        self.notifications = Notifications(self._database)
+        self.briefings = Briefings(self._database)
         self.accounts = Accounts(self._database)
         self.queue = Queue(self._database)
         self.silences = Silences(self._database)

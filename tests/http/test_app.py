@@ -225,6 +225,8 @@ def test_openapi(client: TestClient) -> None:
         "/alert-log",
         "/health",
         "/me",
+        "/notifications",
+        "/notifications/{notification}/retry",
         "/people",
     }
     listing = described["paths"]["/api/v1/alerts"]["get"]

@@ -24,6 +24,8 @@ ASKED: Mapping[May, tuple[tuple[str, str], ...]] = {
         ("GET", "/me"),
     ),
     May.WORK: (
+        ("GET", "/api/v1/notifications"),
+        ("GET", "/notifications"),
         ("POST", "/api/v1/alerts/1/acknowledge"),
         ("POST", "/alerts/2/acknowledge"),
         ("GET", "/alerts/1/snooze"),

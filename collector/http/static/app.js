@@ -69,7 +69,7 @@
     if (kept && event.detail.ctx.response?.status >= 400) event.preventDefault();
   });
 
-  const TOPICS = ["alerts", "robots"];
+  const TOPICS = ["alerts", "robots", "notifications"];
   const live = document.getElementById("live");
   let events = null;
   let missed = false; // something may have happened while nobody listened

@@ -10,6 +10,7 @@ from collector.http.views.alert_plots import counted, counters_title, step_of
 from collector.http.views.evidence import EvidenceItem, items
 from collector.http.views.filters import Filters
 from collector.http.views.history import HistoryItem, history
+from collector.http.views.notifications import Told, told
 from collector.http.views.peers import held_against
 from collector.http.views.playbook import PlaybookView, playbook_view
 from collector.http.views.rows import Row, rows
@@ -71,6 +72,7 @@ class AlertPage:
     counters_hint: str
     lasted: str
     history: list[HistoryItem]
+    told: list[Told]  # to whom, outside of the console
     same: list[Row]  # earlier alerts of the rule
     others_title: str
     others_none: str
@@ -101,6 +103,7 @@ def page(services: Services, row: Row, names: Mapping[str, str], t: Words, now: 
         counters_hint=_counters_hint(alert, about, t, now),
         lasted=t.duration(alert.signal_at - alert.since) if alert.signal is Signal.RESOLVED else "",
         history=history(services, row, names, t),
+        told=told(services, alert.id, t, now),
         same=rows(services, same[:_OTHERS], t, now),
         others_title=t(f"alert.others_{whose}"),
         others_none=t(f"alert.others_none_{whose}"),

@@ -11,7 +11,7 @@ from collector.relational.schema.engine import (
     turns,
     watermarks,
 )
-from collector.relational.schema.notifications import happenings, notifications
+from collector.relational.schema.notifications import happenings, notifications, told
 from collector.relational.schema.people import people, sessions, tokens
 from collector.relational.schema.queue import alerts, audit, silences, views
 from collector.relational.schema.registry import contracts, customers, journal, revisions, robots, sites
@@ -41,6 +41,7 @@ __all__ = [
     "sites",
     "suppressed",
     "tokens",
+    "told",
     "turns",
     "views",
     "watermarks",

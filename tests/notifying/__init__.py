@@ -1,0 +1,1 @@
+"""Notifications: settings, routing, the outbox and its worker, over real receivers on loopback."""

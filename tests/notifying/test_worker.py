@@ -1,0 +1,370 @@
+"""The worker over each database: everything is told, once where nothing dies, and never what is hidden."""
+
+import threading
+from contextlib import closing
+
+import pytest
+
+from collector.notifying.letter import Kind, State
+from collector.notifying.settings import Channel, DigestTime, Quiet, Route
+from collector.queue import Acknowledge, Close, Reason, Severity
+from tests.notifying.world import DAY, HOUR, MINUTE, TO_OPS, T, World, settings
+
+MORNING = DigestTime(8 * 60 + 30, "Asia/Shanghai", ("owner",))
+RESOLVED = Kind.RESOLVED
+NIGHT = Quiet(22 * 60, 7 * 60, "Asia/Shanghai", passes=Severity.CRITICAL)
+
+
+def states(world: World) -> list[tuple[str, State]]:
+    """What lies in the outbox, the oldest first."""
+    return [(row.kind, row.state) for row in reversed(world.relational.notifications.page().items)]
+
+
+def test_what_happened_is_told(world: World) -> None:
+    """An alert that opens reaches the channel, in the channel's language, and is marked as sent."""
+    notifier = world.notifier()
+    id_ = world.opens()
+    world.work(notifier)
+    assert world.post.keys == [f"alert-{id_}/opened-1/ops"]
+    assert world.post.titles == ["【高】重定位异常 · Robot 1 · Hall A"]
+    assert states(world) == [("opened", State.SENT)]
+
+
+def test_nothing_is_told_twice(world: World) -> None:
+    """Neither a second round nor a second start sends anything again."""
+    world.opens()
+    for _ in range(2):
+        notifier = world.notifier()
+        world.work(notifier)
+        world.work(notifier, HOUR)
+    assert len(world.post.sent) == 1
+
+
+def test_what_was_before_is_not_told(url: str) -> None:
+    """Who turns notifications on hears of what happens from then on."""
+    with closing(World(url)) as world:
+        world.opens("r1")
+        notifier = world.notifier()
+        later = world.opens("r2")
+        world.work(notifier)
+        assert world.post.keys == [f"alert-{later}/opened-2/ops"]
+
+
+def test_old_news_is_none(world: World) -> None:
+    """What happened more than a day before it is read, as after a long outage, is not told."""
+    world.opens()
+    world.now += DAY + 1
+    world.work(world.notifier())
+    assert states(world) == []
+
+
+def test_an_owner_is_written_to_in_the_owners_language(world: World) -> None:
+    """`owner` is the e-mail of whoever owns the alert, through the channel mail."""
+    world.opens()
+    world.work(world.notifier(settings(Route(("owner",)))))
+    assert world.post.sent == [("alert-1/opened-1/owner:li", "li@example.com")]
+    assert world.post.titles == ["【高】重定位异常 · Robot 1 · Hall A"]
+
+
+def test_the_customers_csm_stands_in_for_an_owner(world: World) -> None:
+    """An alert without an owner belongs to whoever looks after its customer."""
+    world.change(world.opens(), owner=None)
+    world.work(world.notifier(settings(Route(("owner",)))))
+    assert world.post.sent == [("alert-1/opened-1/owner:li", "li@example.com")]
+
+
+def test_nobody_to_write_to_is_shown(world: World) -> None:
+    """Without an owner, or an address, it is given up at once, with the reason; then tried again by hand."""
+    world.add_person("wang")
+    world.change(world.opens("r1"), owner="wang")
+    world.change(world.opens("r2", "Burning"), owner=None, customer="Nobody's")
+    notifier = world.notifier(settings(Route(("owner",))))
+    world.work(notifier)
+    rows = world.relational.notifications.page().items
+    assert [(row.state, row.error) for row in rows] == [
+        (State.GIVEN_UP, "nobody owns the alert"),
+        (State.GIVEN_UP, "wang has no e-mail address"),
+    ]
+    world.change(2, owner="li")
+    world.relational.notifications.retry(rows[0].id, "admin", world.now)
+    world.work(notifier)
+    assert world.post.sent == [(rows[0].key, "li@example.com")]
+
+
+def test_a_failure_is_shown_and_tried_again(world: World) -> None:
+    """The reason stands in the outbox and on health; the next attempt comes later and clears both."""
+    notifier = world.notifier()
+    world.post.failing["ops"] = "connection refused"
+    world.opens()
+    world.work(notifier)
+    [row] = world.relational.notifications.page().items
+    assert (row.state, row.attempts, row.error) == (State.WAITING, 1, "connection refused")
+    world.work(notifier)
+    health = world.conditions.health()
+    assert health.parts["notifications"] == "ops: 1 wait, connection refused"
+    assert "notifications" in health.ill
+    del world.post.failing["ops"]
+    assert 'notifications_failed_total{channel="ops"} 1.0' in world.telemetry.render({}).decode()
+    world.work(notifier, 29_000)
+    assert world.post.sent == []
+    world.work(notifier, 1_000)
+    assert states(world) == [("opened", State.SENT)]
+    world.work(notifier)
+    assert world.conditions.health().ok
+    assert 'notifications_sent_total{channel="ops"} 1.0' in world.telemetry.render({}).decode()
+
+
+def test_after_three_days_it_is_given_up(world: World) -> None:
+    """Somebody can then have it tried again by hand."""
+    notifier = world.notifier()
+    world.post.failing["ops"] = "gone"
+    world.opens()
+    for _ in range(3 * 24 + 1):
+        world.work(notifier, HOUR)
+    [row] = world.relational.notifications.page().items
+    assert (row.state, row.error) == (State.GIVEN_UP, "gone")
+    assert row.attempts > 60
+    world.post.failing.clear()
+    world.relational.notifications.retry(row.id, "admin", world.now)
+    world.work(notifier, MINUTE)
+    assert states(world) == [("opened", State.SENT)]
+
+
+def test_a_dead_channel_holds_up_no_other(world: World) -> None:
+    """While one hangs, the other's messages arrive, also later ones."""
+    let_go, hanging = threading.Event(), threading.Event()
+
+    class Half:
+        """Hangs for ops, and works for the others."""
+
+        def send(self, channel: Channel, notification: object, address: str | None = None) -> None:
+            """One attempt."""
+            if channel.name == "ops":
+                hanging.set()
+                assert let_go.wait(60)
+            world.post.send(channel, notification, address)  # type: ignore[arg-type]
+
+    notifier = world.notifier(settings(Route(("ops", "owner"))), Half())
+    try:
+        world.opens("r1")
+        notifier.step()
+        assert hanging.wait(30)
+        world.opens("r2")
+        while len(world.post.sent) < 2:
+            notifier.step()
+        assert [address for _, address in world.post.sent] == ["li@example.com"] * 2
+        world.now += 121_000
+        notifier.step()
+        said = world.conditions.health().parts["notifications"]
+        assert "ops: has been sending one message for 122 s" in said
+    finally:
+        let_go.set()
+    assert notifier.wait(30)
+    world.work(notifier)
+    assert len(world.post.sent) == 4
+
+
+def test_what_is_hidden_is_not_told_until_it_shows(world: World) -> None:
+    """A suppressed alert waits; when it is revealed and still fires, it is told."""
+    notifier = world.notifier()
+    id_ = world.opens()
+    world.hide(id_)
+    world.work(notifier)
+    assert (world.post.sent, states(world)) == ([], [("opened", State.HELD)])
+    world.hide(id_, hidden=False)
+    world.work(notifier, 10_000)
+    assert states(world) == [("opened", State.SENT)]
+
+
+def test_what_ends_while_hidden_is_never_told(world: World) -> None:
+    """Neither that it began nor that it ended; the outbox says that it was withdrawn."""
+    notifier = world.notifier(settings(Route(("ops",), kinds=frozenset({*TO_OPS.routes[0].kinds, RESOLVED}))))
+    id_ = world.opens()
+    world.hide(id_)
+    world.work(notifier)
+    world.resolves(id_)
+    world.work(notifier, 10_000)
+    world.work(notifier, 10_000)
+    assert world.post.sent == []
+    assert states(world) == [("opened", State.WITHDRAWN), ("resolved", State.WITHDRAWN)]
+
+
+def test_the_end_is_told_to_those_who_know_the_beginning(world: World) -> None:
+    """In that order, also where the first attempt at the beginning failed."""
+    notifier = world.notifier(settings(Route(("ops",), kinds=frozenset({*TO_OPS.routes[0].kinds, RESOLVED}))))
+    world.post.failing["ops"] = "down"
+    id_ = world.opens()
+    world.work(notifier)
+    world.post.failing.clear()
+    world.resolves(id_)
+    world.work(notifier, 10_000)
+    world.work(notifier, HOUR)
+    assert [key.split("/")[1] for key in world.post.keys] == ["opened-1", "resolved-2"]
+
+
+def test_the_end_alone_can_be_asked_for(world: World) -> None:
+    """A route of nothing but `resolved` tells of every end."""
+    notifier = world.notifier(settings(Route(("ops",), kinds=frozenset({RESOLVED}))))
+    world.resolves(world.opens())
+    world.work(notifier)
+    assert world.post.titles == ["【已恢复】重定位异常 · Robot 1 · Hall A"]
+
+
+def test_who_took_an_alert_is_told_that_it_is_over(world: World) -> None:
+    """It stays open until it is closed, and the message says so."""
+    notifier = world.notifier(settings(Route(("mail",), kinds=frozenset({RESOLVED}))))
+    id_ = world.opens()
+    world.relational.act(id_, Acknowledge(), "li", world.now)
+    world.resolves(id_)
+    world.work(notifier)
+    [row] = world.relational.notifications.page().items
+    assert row.message.parts[0].text.startswith("The condition no longer holds. The alert stays open")
+
+
+def test_a_relapse_is_told_as_such(world: World) -> None:
+    """And not as a new alert beside."""
+    notifier = world.notifier()
+    first = world.opens()
+    world.work(notifier)
+    world.relational.act(first, Close(Reason.FIXED_REMOTELY), "li", world.now)
+    world.signals.states.clear()
+    again = world.opens()
+    world.work(notifier)
+    assert [key.split("-")[:3] for key in world.post.keys] == [
+        ["alert", f"{first}/opened", "1/ops"],
+        ["alert", f"{again}/relapsed", "4/ops"],
+    ]
+    assert world.post.titles[-1] == "【复发 · 高】重定位异常 · Robot 1 · Hall A"
+
+
+def test_a_silence_holds_back_as_any_other_suppression(world: World) -> None:
+    """Until it is over."""
+    notifier = world.notifier()
+    id_ = world.opens()
+    world.change(id_, silence=1, silence_reason="silenced")
+    world.work(notifier)
+    assert states(world) == [("opened", State.HELD)]
+    world.change(id_, silence=None, silence_reason=None)
+    world.work(notifier, 10_000)
+    assert states(world) == [("opened", State.SENT)]
+
+
+def test_in_quiet_hours_only_what_is_critical_is_told(world: World) -> None:
+    """The rest comes at their end, save what is over by then."""
+    notifier = world.notifier(settings(Route(("ops",)), quiet=[NIGHT]))
+    world.now = T + 14 * HOUR  # midnight in Shanghai
+    world.opens("r1", "Silent")
+    over = world.opens("r2", "Silent")
+    world.opens("r2", "Burning")
+    world.work(notifier)
+    assert world.post.titles == ["【紧急】重定位异常 · Robot 2 · Hall A"]
+    world.resolves(over, "r2")
+    world.work(notifier, 7 * HOUR)
+    assert [key.split("/")[0] for key in world.post.keys] == ["alert-3", "alert-1"]
+
+
+def test_what_is_revealed_at_night_waits_for_the_morning(world: World) -> None:
+    """Quiet hours hold for what was hidden, too."""
+    notifier = world.notifier(settings(Route(("ops",)), quiet=[NIGHT]))
+    id_ = world.opens()
+    world.hide(id_)
+    world.work(notifier)
+    world.hide(id_, hidden=False)
+    world.work(notifier, 14 * HOUR)
+    assert world.post.sent == []
+    world.work(notifier, 7 * HOUR)
+    assert len(world.post.sent) == 1
+
+
+def test_the_digest_comes_once_a_day_though_the_collector_restarts(world: World) -> None:
+    """Every start finds that this day's was written; the next working day's comes."""
+    world.opens()
+    chosen = settings(digest=MORNING)
+    world.now = T - 2 * HOUR  # 08:00
+    world.work(world.notifier(chosen))
+    assert world.post.sent == []
+    for _ in range(3):
+        world.work(world.notifier(chosen), 30 * MINUTE)
+    assert world.post.sent == [("digest/2026-11-26/owner:li", "li@example.com")]
+    assert world.post.titles == ["今日：1 条未关闭告警，新增 1 条"]
+    world.now = T + DAY
+    world.work(world.notifier(chosen))
+    world.now = T + 2 * DAY  # Saturday
+    world.work(world.notifier(chosen))
+    assert world.post.keys[1:] == ["digest/2026-11-27/owner:li"]
+
+
+def test_a_digest_says_what_matters_and_no_more(world: World) -> None:
+    """Overdue first, then what to do first, contracts that end soon, and what ended by itself."""
+    late = world.opens("r1", "Silent", ack_due_at=T - HOUR)
+    world.opens("r2", "Burning", priority=50.0)
+    ended = world.opens("r2", "Silent")
+    world.resolves(ended, "r2")
+    hidden = world.opens("r1", "Relocalization")
+    world.hide(hidden)
+    world.work(world.notifier(settings(digest=MORNING)))
+    [row] = [row for row in world.relational.notifications.page().items if row.kind == "digest"]
+    lines = [part.text for part in row.message.parts]
+    place = "Robot 1 · Hall A · Museum"
+    assert row.message.title == "今日：2 条未关闭告警，1 条超时"
+    assert lines == [
+        "2 条未关闭告警（紧急 1，高 1）；自上次摘要以来新增 2 条。",
+        "1 条超时",
+        f"高：重定位异常 · {place}",
+        "请先处理",
+        f"紧急：重定位异常 · {place.replace('1', '2')}",
+        "即将到期的合同",
+        "Museum：还有 20 天到期 · 120,000 CNY",
+        "1 条自动恢复",
+        f"高：重定位异常 · {place.replace('1', '2')}",
+    ]
+    assert row.message.parts[2].url == f"https://vitals.example.com/alerts/{late}"
+
+
+def test_a_deadline_that_was_met_is_not_overdue(world: World) -> None:
+    """Somebody acknowledged the alert in time."""
+    id_ = world.opens(ack_due_at=T - HOUR)
+    world.relational.act(id_, Acknowledge(), "li", world.now)
+    world.work(world.notifier(settings(digest=MORNING)))
+    assert world.post.titles == ["今日：1 条未关闭告警，新增 1 条"]
+
+
+def test_what_is_long_over_is_cleared_away(world: World) -> None:
+    """After 400 days; what was given up stays."""
+    notifier = world.notifier(settings(Route(("ops", "owner"))))
+    world.opens("r1")
+    world.add_person("wang")
+    world.change(world.opens("r2"), owner="wang")
+    world.work(notifier)
+    assert len(states(world)) == 4
+    world.work(notifier, 401 * DAY)
+    assert states(world) == [("opened", State.GIVEN_UP)]
+    assert world.relational.notifications.unread() == []
+
+
+def test_a_channel_that_was_removed_is_said_so(world: World) -> None:
+    """What still waits for it is given up, with the reason."""
+    world.post.failing["ops"] = "down"
+    world.opens()
+    world.work(world.notifier())
+    without = settings()
+    world.work(world.notifier(type(without)({"mail": without.channels["mail"]})), HOUR)
+    [row] = world.relational.notifications.page().items
+    assert (row.state, row.error) == (State.GIVEN_UP, 'the settings have no channel "ops" any more')
+
+
+def test_a_database_that_is_away_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`run` shows it, and goes on; nothing ends."""
+    notifier = world.notifier()
+    calls = iter([RuntimeError("gone"), None])
+
+    def fails() -> None:
+        error = next(calls, None)
+        if error is not None:
+            raise error
+        notifier.stop()
+
+    monkeypatch.setattr(notifier, "step", fails)
+    monkeypatch.setattr("collector.notifying.worker.ROUND_S", 0.01)
+    notifier.run()
+    assert "gone" in world.conditions.health().parts["notifications"]
