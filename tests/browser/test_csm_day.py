@@ -70,7 +70,7 @@ def _reads_the_first(page: Page, t: Words) -> int:
         expect(first.locator(".whys")).to_contain_text(reason)
     expect(first.locator(".owner")).to_have_text(LI.name)
     expect(first.locator(".due")).to_be_visible()
-    expect(first.locator(".step")).to_be_visible()
+    expect(first.locator(".advice")).to_be_visible()
     id_ = int(first.get_attribute("data-alert") or 0)
     first.locator("h2 a").click()
     expect(page).to_have_url(re.compile(rf"/alerts/{id_}$"))

@@ -31,9 +31,9 @@ def silences(request: Request) -> Response:
     services, t, now = context(request)
     before = request.query_params.get("before", "")
     names = services.relational.accounts.names()
-    found = view.sections(services, names, before, t, now)
-    may = person_of(request).may(May.WORK)
-    return render(request, "silences.html", section="queue", sections=found, may_work=may)
+    person = person_of(request)
+    found = view.sections(services, names, person.tz, before, t, now)
+    return render(request, "silences.html", section="queue", sections=found, may_work=person.may(May.WORK))
 
 
 @router.get("/silences/new")

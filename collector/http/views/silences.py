@@ -58,8 +58,10 @@ class Preview:
     rows: list[Row]
 
 
-def sections(services: Services, names: Mapping[str, str], before: str, t: Words, now: int) -> list[Section]:
-    """What hides alerts, what will, and what no longer does."""
+def sections(
+    services: Services, names: Mapping[str, str], clock: str | None, before: str, t: Words, now: int
+) -> list[Section]:
+    """What hides alerts, what will, and what no longer does; times are those of the reader's `clock`."""
     alive = services.relational.silences.page(now, ended=False, limit=10 * PAGE).items
     over = services.relational.silences.page(now, ended=True, after=before or None, limit=PAGE)
     found = {state: [one for one in alive if one.state(now) == state] for state in ("active", "waiting")}
@@ -68,7 +70,7 @@ def sections(services: Services, names: Mapping[str, str], before: str, t: Words
     return [
         Section(
             state,
-            [_line(services, one, names, t, now) for one in found[state]],
+            [_line(services, one, names, clock, t, now) for one in found[state]],
             more if state == "ended" else None,
         )
         for state in STATES
@@ -135,9 +137,11 @@ def known_values(services: Services, t: Words) -> list[tuple[str, str]]:
     return [*levels, *parts, *rules]
 
 
-def _line(services: Services, silence: Silence, names_: Mapping[str, str], t: Words, now: int) -> Line:
+def _line(
+    services: Services, silence: Silence, names_: Mapping[str, str], clock: str | None, t: Words, now: int
+) -> Line:
     state = silence.state(now)
-    tz = zone(silence.recurrence.tz if silence.recurrence else None)
+    tz = zone(silence.recurrence.tz if silence.recurrence else clock)
     url = Filters(view="suppressed", silence=silence.id).url()
     hidden = services.relational.queue.count(AlertQuery(silence=silence.id)) if state == "active" else 0
     ended = ""
@@ -149,7 +153,7 @@ def _line(services: Services, silence: Silence, names_: Mapping[str, str], t: Wo
         silence=silence,
         words=words(services, silence.matchers, t),
         state=state,
-        when=_when(silence, tz, t, now),
+        when=_when(silence, tz, t, now) + ("" if clock or silence.recurrence else " UTC"),
         recurrence=recurring(silence.recurrence, t) if silence.recurrence else "",
         who=person(names_, silence.creator, t),
         ended=ended,
