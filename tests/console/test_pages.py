@@ -14,6 +14,7 @@ from tests.browser import world
 from tests.signing import sign_in
 
 HTML = {"Accept": "text/html"}
+PAGES = ("/", "/fleet", "/robots/rv-1", "/alerts/1", "/silences/new?by=robot&alert=1")
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_another_site_cannot_act(client: TestClient) -> None:
 
 def test_names_of_robots_are_text(client: TestClient) -> None:
     """Whatever a robot is called, it is shown and not obeyed."""
-    for path in ("/", "/fleet", "/robots/rv-1", "/alerts/1", "/alerts/1/snooze"):
+    for path in (*PAGES, "/alerts/1/snooze", "/queue/group?whose=all&customer=-"):
         page = client.get(path, headers=HTML).text
         assert "&lt;b&gt;小莫&lt;/b&gt;" in page
         assert "<b>小莫" not in page
@@ -86,7 +87,7 @@ def test_names_of_robots_are_text(client: TestClient) -> None:
 
 def test_pages_hold_no_inline_code_and_fetch_nothing_from_outside(client: TestClient) -> None:
     """The content security policy allows only our own files, and the pages keep to it."""
-    for path in ("/", "/fleet", "/robots/rv-1", "/alerts/1"):
+    for path in (*PAGES, "/silences", "/?group=1", "/alerts/1/close"):
         answer = client.get(path, headers=HTML)
         assert "default-src 'self'" in answer.headers["content-security-policy"]
         assert not re.search(r"<script(?![^>]*\bsrc=)|\bstyle=|\bon[a-z]+=", answer.text)

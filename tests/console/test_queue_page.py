@@ -273,6 +273,8 @@ def test_a_relapse_leads_to_what_was_closed(built: world.World, client: TestClie
     page = client.get(f"/alerts/{again}?lang=en", headers=HTML).text
     assert "It is back after it was closed." in page
     assert page.count(f'href="/alerts/{closed}"') >= 2
+    robot = client.get("/robots/r0?lang=en", headers=HTML).text
+    assert re.search(rf'href="/alerts/{again}".*?came back after it was closed', robot, re.DOTALL)
 
 
 def test_who_may_not_work_only_reads(built: world.World, client: TestClient) -> None:
