@@ -156,6 +156,7 @@ async def _run(
         ingest=_ingest(parts, evaluator, fleet, stopping.is_set),
         store=parts.store,
         retention=config.retention,
+        queue=parts.relational.queue,
         telemetry=parts.telemetry,
         conditions=parts.conditions,
         notifier=notifier,

@@ -24,6 +24,7 @@ from collector.inbox import Inbox
 from collector.ingest import Ingest
 from collector.mqtt import GOODBYE_S, Link
 from collector.notifying.worker import Notifier
+from collector.relational.queued import Queue
 from collector.stores import Retention, Store
 from collector.telemetry import Telemetry
 
@@ -49,6 +50,7 @@ class Pipeline:
     ingest: Ingest
     store: Store
     retention: Retention
+    queue: Queue
     telemetry: Telemetry
     conditions: Conditions
     notifier: Notifier | None = None  # None: nobody is notified
@@ -101,17 +103,28 @@ class Pipeline:
             self.notifier.stop()
 
     async def _upkeep(self, stopping: asyncio.Event) -> None:
-        """Roll-ups and retention, in a thread of their own; a failure is shown and tried again."""
+        """What is done beside the rounds, each in a thread of its own."""
         while not stopping.is_set():
-            try:
-                await asyncio.to_thread(self.store.maintain, clock(), self.retention)
-            except Exception as error:
-                self.conditions.ill("upkeep", f"roll-ups and retention failed: {error}")
-                log.warning("roll-ups and retention failed; trying again", error=repr(error))
-            else:
-                self.conditions.well("upkeep", "up to date")
+            await self._kept_up("upkeep", "roll-ups and retention", self._maintain)
+            await self._kept_up("ranks", "ranking the queue", self._rerank)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), UPKEEP_EVERY_S)
+
+    async def _kept_up(self, part: str, what: str, work: Callable[[], object]) -> None:
+        """A failure is shown and tried again."""
+        try:
+            await asyncio.to_thread(work)
+        except Exception as error:
+            self.conditions.ill(part, f"{what} failed: {error}")
+            log.warning(f"{what} failed; trying again", error=repr(error))
+        else:
+            self.conditions.well(part, "up to date")
+
+    def _maintain(self) -> None:
+        self.store.maintain(clock(), self.retention)
+
+    def _rerank(self) -> None:
+        self.queue.rerank(clock())
 
     async def _watch(self) -> None:
         """Says how far behind the ingest is, also while it hangs."""

@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 from collector.http import problems
 from collector.http.api import notifications as notifications_api
 from collector.http.api import people as people_api
+from collector.http.api import queue as queue_api
+from collector.http.api import silences as silences_api
 from collector.http.api import v1
 from collector.http.gate import Gate
 from collector.http.guard import Guard
@@ -38,6 +40,8 @@ from collector.stores import StoreError
 _ROUTERS: Final = (
     v1.health,
     v1.router,
+    queue_api.router,
+    silences_api.router,
     v1.monitoring,
     people_api.router,
     notifications_api.router,

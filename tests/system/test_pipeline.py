@@ -14,6 +14,7 @@ from collector.ingest import Ingest
 from collector.mqtt import Link
 from collector.pipeline import Pipeline, clock
 from collector.receipts import Receipt
+from collector.relational.queued import Queue
 from collector.stores import Retention, Store, StoreError
 from collector.telemetry import Telemetry
 from tests.brokers import free_port
@@ -51,6 +52,14 @@ class Broken:
         raise StoreError("no space left")
 
 
+class Ranks:
+    """A queue that ranks nothing."""
+
+    def rerank(self, _now: int) -> int:
+        """Nothing moved."""
+        return 0
+
+
 async def serve_for_ever() -> None:
     """In place of the web."""
     await asyncio.Event().wait()
@@ -62,7 +71,9 @@ def built(ingest: Slow) -> Pipeline:
     address = BrokerAddress("127.0.0.1", free_port())
     link = Link(address, None, "test", inbox, conditions, telemetry, clock)
     store = cast(Store, cast(Any, Broken()))
-    return Pipeline(link, inbox, cast(Ingest, cast(Any, ingest)), store, Retention(), telemetry, conditions)
+    ranks = cast(Queue, cast(Any, Ranks()))
+    taking = cast(Ingest, cast(Any, ingest))
+    return Pipeline(link, inbox, taking, store, Retention(), ranks, telemetry, conditions)
 
 
 async def said(pipeline: Pipeline, part: str, what: str) -> bool:
