@@ -14,11 +14,27 @@ from starlette.exceptions import HTTPException
 from collector.http import problems
 from collector.http.api import notifications as notifications_api
 from collector.http.api import people as people_api
-from collector.http.api import queue, silences, v1
+from collector.http.api import queue as queue_api
 from collector.http.api import registry as registry_api
+from collector.http.api import silences as silences_api
+from collector.http.api import v1
 from collector.http.gate import Gate
 from collector.http.guard import Guard
-from collector.http.pages import console, frame, me, notifications, people, playbooks, registry, signin
+from collector.http.pages import (
+    alert,
+    bulk,
+    frame,
+    me,
+    notifications,
+    people,
+    playbooks,
+    queue,
+    registry,
+    robots,
+    signin,
+    silences,
+    static,
+)
 from collector.http.services import Services
 from collector.limited import Limited
 from collector.stores import StoreError
@@ -26,8 +42,8 @@ from collector.stores import StoreError
 _ROUTERS: Final = (
     v1.health,
     v1.router,
-    queue.router,
-    silences.router,
+    queue_api.router,
+    silences_api.router,
     v1.monitoring,
     people_api.router,
     notifications_api.router,
@@ -38,7 +54,12 @@ _ROUTERS: Final = (
     people.router,
     notifications.router,
     registry.router,
-    console.router,
+    queue.router,
+    bulk.router,
+    alert.router,
+    silences.router,
+    robots.router,
+    static.router,
 )
 log = structlog.get_logger()
 _limited = Limited()

@@ -28,6 +28,11 @@ class Changes:
         self._revision = 0
         self._closed = False
 
+    @property
+    def revision(self) -> int:
+        """Rises with every change that is told."""
+        return self._revision
+
     def publish(self, topic: Topic, ids: Collection[str | int]) -> None:
         """Tells every listener that these changed; nothing, if there are none."""
         if not ids:

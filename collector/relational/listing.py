@@ -62,6 +62,7 @@ class AlertQuery:
     owner: str | None = None
     unassigned: bool = False
     customer: str | None = None
+    of_no_customer: bool = False
     customers: tuple[str, ...] | None = None  # of any of these
     site: str | None = None
     overdue_at: int | None = None  # past a deadline by then
@@ -248,8 +249,12 @@ def _of_whom(query: AlertQuery) -> list[ColumnElement[bool]]:
     found = [alerts.c[name] == value for name, value in named.items() if value is not None]
     if query.unassigned:
         found.append(alerts.c.owner.is_(None))
+    if query.of_no_customer:
+        found.append(alerts.c.customer.is_(None))
     if query.customers is not None:
         found.append(alerts.c.customer.in_(query.customers))
+    if query.of_no_customer:
+        found.append(alerts.c.customer.is_(None))
     if query.csm is not None:
         found.append(alerts_seen_by(query.csm))
     return found

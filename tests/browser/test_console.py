@@ -20,6 +20,11 @@ from tests.signing import MEI
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 PAGES = (
     "/",
+    "/?whose=all&group=1",
+    "/?whose=mine",
+    "/silences",
+    "/silences/new",
+    "/playbooks",
     "/?view=snoozed",
     "/?view=closed",
     "/fleet",
@@ -56,7 +61,7 @@ def test_an_alert_appears_without_reload(page: Page, site: Site, language: str) 
     expect(row(page, id_)).to_contain_text(
         t.both(site.world.services.rules.by_name["NavigationInterrupted"].about)
     )
-    expect(page.locator("h1")).to_have_text(t("queue.headline", n=10))
+    expect(page.locator("h1")).to_have_text(t("todo.all", n=10))
     expect(page).to_have_title(re.compile(r"^\(10\) "))
     assert page.evaluate("window.untouched") is True
 
@@ -123,10 +128,11 @@ def test_what_somebody_else_did_is_said(page: Page, site: Site, language: str) -
     window = page.get_by_role("dialog")
     window.get_by_label(t("reason.expected"), exact=True).check()
     close = Close(Reason.FALSE_ALARM)
-    site.world.services.relational.act(id_, close, "Ana Costa", site.world.now)
+    site.world.services.relational.act(id_, close, "csm-costa", site.world.now)
     window.get_by_role("button", name=t("action.close"), exact=True).click()
-    refusal = t("problem.already_closed", who="Ana Costa", ago=t("time.now"))
-    expect(window.get_by_role("alert")).to_have_text(refusal)
+    who, reason = "Ana Costa", t("reason.false_alarm")
+    refusal = t("stale.closed", who=who, ago=t("time.now"), reason=reason)
+    expect(window.get_by_role("alert")).to_have_text(f"{refusal} {t('stale.look')}")
 
 
 def test_the_row_says_when_another_was_faster(page: Page, site: Site, language: str) -> None:
@@ -134,7 +140,7 @@ def test_the_row_says_when_another_was_faster(page: Page, site: Site, language: 
     t = words(language)
     id_ = site.world.fires("NavigationInterrupted", 0)
     open_queue(page, site)
-    site.world.services.relational.act(id_, Acknowledge(), "Ana Costa", site.world.now)
+    site.world.services.relational.act(id_, Acknowledge(), "csm-costa", site.world.now)
     row(page, id_).get_by_role("button", name=t("action.acknowledge")).click()
     expect(row(page, id_).get_by_role("alert")).to_contain_text("Ana Costa")
 
@@ -154,11 +160,11 @@ def test_the_queue_is_worked_by_keys(page: Page, site: Site, language: str) -> N
     open_queue(page, site)
     page.keyboard.press("j")
     page.keyboard.press("j")
-    second = page.locator("li[data-alert]").nth(1)
-    expect(second.locator("a").first).to_be_focused()
+    second = page.locator("main [data-alert]").nth(1)
+    expect(second.locator(".what a").first).to_be_focused()
     page.keyboard.press("a")
     expect(second.locator(".work")).to_contain_text(t("work.acknowledged"))
-    second.locator("a").first.focus()
+    second.locator(".what a").first.focus()
     page.keyboard.press("s")
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
@@ -170,22 +176,23 @@ def test_the_queue_is_searched_while_typing(page: Page, site: Site) -> None:
     """Letters typed narrow the rows; live changes later keep the search."""
     open_queue(page, site)
     page.locator("#q").press_sequentially("RV-0011")
-    expect(page.locator("li[data-alert]")).to_have_count(2)
+    expect(page.locator("main [data-alert]")).to_have_count(2)
     expect(page).to_have_url(re.compile("q=RV-0011"))
     id_ = site.world.fires("NavigationInterrupted", 10)
     expect(row(page, id_)).to_be_visible()
-    expect(page.locator("li[data-alert]")).to_have_count(3)
+    expect(page.locator("main [data-alert]")).to_have_count(3)
     expect(page.locator("#q")).to_have_value("RV-0011")
 
 
-def test_tiles_and_subsystems_filter(page: Page, site: Site) -> None:
-    """A tile shows one severity; the subsystem narrows it further."""
+def test_severities_and_subsystems_filter(page: Page, site: Site) -> None:
+    """One severity alone; the subsystem narrows it further; both are cleared at once."""
     open_queue(page, site)
-    page.locator(".tile.high").click()
-    expect(page.locator("li[data-alert]")).to_have_count(3)
+    page.locator("select[name=severity]").select_option("high")
+    expect(page.locator("main [data-alert]")).to_have_count(3)
     page.locator("select[name=subsystem]").select_option("tts")
-    expect(page.locator("li[data-alert]")).to_have_count(1)
-    expect(page.locator(".tile.high")).to_have_attribute("aria-current", "true")
+    expect(page.locator("main [data-alert]")).to_have_count(1)
+    page.locator(".finders a.quiet").click()
+    expect(page.locator("main [data-alert]")).to_have_count(12)
 
 
 def test_an_alert_page_draws_what_was_measured(page: Page, site: Site, language: str) -> None:
@@ -313,7 +320,7 @@ def test_languages_are_switched_and_remembered(page: Page, site: Site, language:
     open_queue(page, site)
     expect(page.locator("html")).to_have_attribute("lang", re.compile(language))
     page.locator(f".switch a[hreflang={other}]").click()
-    expect(page.locator("h1")).to_have_text(words(other)("queue.headline", n=9))
+    expect(page.locator("h1")).to_have_text(words(other)("todo.all", n=9))
     page.goto(site.url + "/fleet")
     expect(page.locator("html")).to_have_attribute("lang", re.compile(other))
 
@@ -361,7 +368,7 @@ def test_what_does_not_exist_is_said_kindly(page: Page, site: Site, language: st
         assert answer.status == 404
         expect(page.locator("main")).to_contain_text(text)
     page.get_by_role("link", name=t("error.home")).click()
-    expect(page.locator("h1")).to_have_text(t("queue.headline", n=9))
+    expect(page.locator("h1")).to_have_text(t("todo.all", n=9))
 
 
 def _refuse(route: Route) -> None:
@@ -371,11 +378,11 @@ def _refuse(route: Route) -> None:
 def test_a_refused_refresh_leaves_the_page_as_it_is(page: Page, site: Site) -> None:
     """While the collector cannot answer, the page keeps what it shows; then it catches up."""
     open_queue(page, site)
-    page.route(f"{site.url}/", _refuse)
+    page.route(f"{site.url}/?*", _refuse)
     with page.expect_response(lambda response: response.status == 503):
         first = site.world.fires("NavigationInterrupted", 0)
-    expect(page.locator("li[data-alert]")).to_have_count(12)
-    page.unroute(f"{site.url}/")
+    expect(page.locator("main [data-alert]")).to_have_count(12)
+    page.unroute(f"{site.url}/?*")
     second = site.world.fires("LidarFailing", 0)
     expect(row(page, first)).to_be_visible()
     expect(row(page, second)).to_be_visible()
@@ -388,14 +395,14 @@ def test_a_fault_during_an_action_is_said_in_its_place(
     t = words(language)
     open_queue(page, site)
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OperationalError("update", {}, Exception("database or disk is full"))
 
     monkeypatch.setattr(site.world.services.relational, "act", fail)
-    waiting = page.locator("li[data-work=new]").first
+    waiting = page.locator("[data-work=new]").first
     waiting.get_by_role("button", name=t("action.acknowledge")).click()
     expect(waiting.get_by_role("alert")).to_have_text(t("error.503_text"))
-    expect(page.locator("li[data-alert]")).to_have_count(12)
+    expect(page.locator("main [data-alert]")).to_have_count(12)
 
 
 def test_pages_catch_up_after_the_collector_was_away(page: Page, site: Site) -> None:

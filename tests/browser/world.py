@@ -5,6 +5,7 @@ import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +17,10 @@ from collector.conditions import Conditions
 from collector.http.changes import Changes
 from collector.http.services import Services
 from collector.http.views.plots import Rolling, rolling
+from collector.people import Person, Role
 from collector.presence import Fleet
 from collector.queue import Acknowledge, Close, Reason, Snooze
-from collector.relational import Lifecycle, Relational, RobotRecord
+from collector.relational import Lifecycle, Relational, RobotRecord, schema
 from collector.stores import Commit, Loss, Rows, StoredSample, Watermark
 from collector.stores.duckdb import DuckStore
 from collector.telemetry import Telemetry
@@ -42,6 +44,18 @@ CUSTOMERS: Final = (
     ("云溪景区", "南门游客中心", "scenic_area", "promotion", 3),
     ("Harbour Conference Centre", "Hall B", "meeting_centre", "check_in", 3),
     ("明德医院", "门诊楼", "hospital", "leading_the_way", 3),
+)
+STANDING: Final = (  # tier, CSM, amount of the contract, days to its end
+    ("strategic", "csm-li", 1_280_000.0, 84),
+    ("key", "csm-li", 480_000.0, 12),
+    ("standard", "csm-li", 96_000.0, 230),
+    ("key", "csm-costa", 350_000.0, 41),
+    ("standard", "csm-costa", 120_000.0, 160),
+    ("long_tail", None, 40_000.0, 300),
+)
+PEOPLE: Final = (
+    Person("csm-li", "李薇", Role.CSM, tz="Asia/Shanghai"),
+    Person("csm-costa", "Ana Costa", Role.CSM, tz="Asia/Shanghai"),
 )
 NAMES: Final = ("小莫", "Echo", "阿诺", "Nova", "豆豆", "Pixel", "小鹿", "Orbit", "米米", "Juno")
 RATES: Final[Mapping[str, float]] = {  # how often in a busy hour
@@ -143,6 +157,7 @@ def seed(folder: Path) -> None:
     world = opened(folder)
     world.robots = tuple(record.id for record in records)
     world.services.relational.import_robots(records)
+    _registered(world)
     for number, record in enumerate(records):
         _live(world.services, number, record)
     _trouble(world)
@@ -218,6 +233,29 @@ def _evidence(services: Services, leaf: Leaf, robot: str, at: int) -> Evidence:
         measure.unit,
         True,
     )
+
+
+def _registered(world: World) -> None:
+    """Two CSMs, one of them without the last two customers; contracts near and far from renewal."""
+    accounts = world.services.relational.accounts
+    for person in PEOPLE:
+        accounts.add(person, None, "test", world.now)
+    with world.services.relational._database.writing() as connection:
+        for (name, *_), (tier, csm, amount, days) in zip(CUSTOMERS, STANDING, strict=True):
+            values = {"id": name, "tier": tier, "csm": csm, "region": "华东", "revision": 0}
+            connection.execute(schema.customers.insert().values(values))
+            ends_on = datetime.fromtimestamp(world.now / 1_000, UTC).date() + timedelta(days=days)
+            contract = {
+                "id": f"C-{name}",
+                "customer": name,
+                "begins_on": str(ends_on - timedelta(days=365)),
+                "ends_on": str(ends_on),
+                "amount": amount,
+                "currency": "CNY",
+                "renewed": None,
+                "revision": 0,
+            }
+            connection.execute(schema.contracts.insert().values(contract))
 
 
 def _live(services: Services, number: int, record: RobotRecord) -> None:
@@ -323,11 +361,11 @@ def _trouble(world: World) -> None:
     _past(world)
     relational, now = world.services.relational, world.now
     ids = {alert.rule: alert.id for alert in relational.alerts().items}
-    relational.act(ids["LidarFailing"], Acknowledge("已联系现场更换雷达"), "李薇", now - 22 * HOUR)
-    relational.act(ids["LowConversion"], Acknowledge(), "Ana Costa", now - 3 * HOUR)
+    relational.act(ids["LidarFailing"], Acknowledge("已联系现场更换雷达"), "csm-li", now - 22 * HOUR)
+    relational.act(ids["LowConversion"], Acknowledge(), "csm-costa", now - 3 * HOUR)
     snooze = Snooze(now + 20 * HOUR, "Customer mops the floor today; look again tomorrow")
-    relational.act(ids["TouchUnanswered"], snooze, "Ana Costa", now - HOUR)
-    relational.act(ids["Overheating"], Acknowledge(), "李薇", now - 5 * HOUR)
+    relational.act(ids["TouchUnanswered"], snooze, "csm-costa", now - HOUR)
+    relational.act(ids["Overheating"], Acknowledge(), "csm-li", now - 5 * HOUR)
     world.resolves("Overheating", 9, 2 * HOUR)
 
 
@@ -343,7 +381,7 @@ def _past(world: World) -> None:
         if rule == "DiskNearlyFull":
             world.resolves(rule, robot, (ago - 4) * HOUR)
             continue
-        relational.act(id_, Acknowledge(), "李薇", now - (ago - 1) * HOUR)
+        relational.act(id_, Acknowledge(), "csm-li", now - (ago - 1) * HOUR)
         close = Close(Reason.FIXED_REMOTELY, "重启路由器后恢复" if robot == 5 else None)
-        relational.act(id_, close, "李薇", now - (ago - 3) * HOUR)
+        relational.act(id_, close, "csm-li", now - (ago - 3) * HOUR)
         world.resolves(rule, robot, (ago - 4) * HOUR)

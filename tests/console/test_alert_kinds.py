@@ -228,7 +228,7 @@ def test_a_suppressed_alert_is_out_of_the_queue(client: TestClient, built: World
     assert "Taken out of the queue · The site is quiet · East wing" in page
     other = client.get(f"/alerts/{hiding}", headers=HTML).text
     assert "One alert is held back because of this one" in other
-    assert f'href="/?view=suppressed&amp;by={hiding}"' in other
+    assert f'href="/?whose=all&amp;view=suppressed&amp;by={hiding}"' in other
     assert f'id="alert-{hidden}"' in client.get(f"/?view=suppressed&by={hiding}", headers=HTML).text
     nothing = client.get(f"/?view=suppressed&by={hidden}", headers=HTML).text
     assert f'id="alert-{hidden}"' not in nothing

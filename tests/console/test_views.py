@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.catalogue import load as load_catalogue
+from collector.http.views.filters import VIEWS, Filters
 from collector.http.views.fleet import Filters as FleetFilters
 from collector.http.views.plots import STEPS_MS, rolling, step_for
-from collector.http.views.queue import VIEWS, Filters
 from collector.http.views.rows import bar
 from collector.http.views.watched import gauges, watched
 from rules.load import load, shipped
@@ -74,18 +74,31 @@ def test_without_a_value_there_is_no_bar() -> None:
 
 def test_filters_survive_their_address() -> None:
     """What makes no sense in an address is left out; the rest comes back as it was."""
-    filters = Filters.read({"view": "gone", "severity": "worst", "subsystem": "x", "show": "-4"}, {"asr": 1})
-    assert filters == Filters()
-    assert filters.url() == "/"
-    assert Filters.read({"view": "closed", "q": " Nova "}, {}).url(severity="high") == (
-        "/?view=closed&severity=high&q=Nova"
-    )
+    nonsense = {"view": "gone", "whose": "his", "severity": "worst", "subsystem": "x", "by": "-4"}
+    assert Filters.read(nonsense, {"asr": 1}) == Filters()
+    assert Filters.read({}, {}, "mine").url() == "/?whose=mine"
+    shown = Filters.read({"view": "closed", "q": " Nova ", "group": "1"}, {})
+    assert shown.url(severity="high") == "/?whose=all&view=closed&severity=high&q=Nova&group=1"
     assert FleetFilters.read({"presence": "lost", "show": "9" * 20}).url() == "/fleet?presence=lost&show=2000"
     assert set(VIEWS) == {"todo", "new", "acknowledged", "snoozed", "suppressed", "closed"}
-    hidden = Filters.read({"view": "suppressed", "by": "7"}, {})
-    assert (hidden.by, hidden.url(), hidden.url(view="todo")) == (7, "/?view=suppressed&by=7", "/")
+
+
+def test_only_the_suppressed_are_told_by_what_hides_them() -> None:
+    """An alert or a silence is asked for in that view alone; elsewhere the address leaves it out."""
+    hidden = Filters.read({"view": "suppressed", "by": "7", "silence": "3"}, {})
+    assert (hidden.by, hidden.silence) == (7, 3)
+    assert hidden.url() == "/?whose=all&view=suppressed&by=7&silence=3"
+    assert hidden.url(view="todo") == "/?whose=all"
     assert Filters.read({"view": "todo", "by": "7"}, {}) == Filters()
     assert Filters.read({"view": "suppressed", "by": "x"}, {}) == Filters(view="suppressed")
+
+
+def test_another_filter_begins_on_the_first_page() -> None:
+    """A cursor belongs to the list that it was given out for."""
+    second = Filters.read({"after": "abc", "severity": "high"}, {})
+    assert second.url(after=second.after) == "/?whose=all&severity=high&after=abc"
+    assert second.url(severity="") == "/?whose=all"
+    assert Filters.read({"owner": "li"}, {}).url(whose="mine") == "/?whose=mine"
 
 
 def test_rules_say_what_is_trouble() -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Depends, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from collector.http import i18n
@@ -20,6 +20,7 @@ from collector.http.problems import Problem
 from collector.http.services import Services
 from collector.http.signed import FORM_FIELD, services_of, signed_in
 from collector.http.views.notices import notices
+from collector.http.views.plots import Plot
 from collector.people import May
 from collector.wording import LANGUAGES
 
@@ -44,7 +45,13 @@ async def _form(request: Request) -> dict[str, str]:
     return {name: value for name, value in given.items() if name != FORM_FIELD}
 
 
+async def _fields(request: Request) -> list[tuple[str, str]]:
+    body = (await request.body()).decode("utf-8", "replace")
+    return parse_qsl(body, keep_blank_values=True, max_num_fields=600)
+
+
 GivenForm = Annotated[dict[str, str], Depends(_form)]
+GivenFields = Annotated[list[tuple[str, str]], Depends(_fields)]  # where a name may stand twice
 
 
 def wants_page(request: Request) -> bool:
@@ -128,6 +135,11 @@ def _times(t: Words) -> dict[str, str]:
     return units | {name: str(plain[f"time.{name}"]) for name in _TIMES}
 
 
+def local_path(given: str) -> str:
+    """The address if it is one of ours, else the start page: nobody is sent to another site."""
+    return given if given.startswith("/") and not given.startswith(("//", "/\\")) else "/"
+
+
 def by_script(request: Request) -> bool:
     """Whether a script of an open page asks, and not a person."""
     return request.headers.get("hx-request") == "true"
@@ -155,3 +167,10 @@ def templates() -> Environment:
 def problem(text: str, status: int) -> Response:
     """A refusal as words for the place where it was asked."""
     return HTMLResponse(templates().get_template("problem.html").render(problem=text, asset=asset), status)
+
+
+def plotted(plot: Plot | None) -> JSONResponse:
+    """A plot for the script that draws it. Raises `UnknownPageError` where there is none."""
+    if plot is None:
+        raise UnknownPageError("error.404_text")
+    return JSONResponse(plot.as_json(), headers={"Cache-Control": "no-store"})

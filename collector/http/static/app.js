@@ -140,7 +140,8 @@
   // --- windows and toasts ---------------------------------------------------------------------------------
 
   function openWindow(ctx) {
-    if (!windowed.querySelector("form")) { toast(body.dataset.network, true); return; }
+    if (ctx?.response?.status === 204) return; // done, with nothing more to ask
+    if (!windowed.querySelector(".act")) { toast(body.dataset.network, true); return; }
     if (!windowed.open) windowed.showModal();
     windowed.querySelector("[autofocus]")?.focus();
   }
@@ -174,48 +175,5 @@
   document.addEventListener("click", (event) => {
     const you = document.querySelector("details.you[open]");
     if (you && !you.contains(event.target)) you.open = false;
-  });
-
-  // --- keys -----------------------------------------------------------------------------------------------
-
-  const rows = () => [...document.querySelectorAll("li[data-alert]")];
-  const current = () => document.activeElement?.closest("[data-alert]") ?? null;
-
-  function move(step) {
-    const all = rows();
-    const at = all.indexOf(current());
-    const next = all[at === -1 ? 0 : Math.min(Math.max(at + step, 0), all.length - 1)];
-    next?.querySelector("a")?.focus();
-    next?.scrollIntoView({ block: "nearest" });
-  }
-
-  function press(action) {
-    const row = current() ?? (page()?.dataset.alert ? page() : rows()[0]);
-    row?.querySelector(`[data-action="${action}"]`)?.click();
-  }
-
-  const KEYS = {
-    j: () => move(1),
-    k: () => move(-1),
-    a: () => press("acknowledge"),
-    s: () => press("snooze"),
-    c: () => press("close"),
-    "/": () => document.getElementById("q")?.focus(),
-  };
-
-  document.addEventListener("keydown", (event) => {
-    if (event.key === " " && event.target.matches("a[role=button]")) {
-      event.preventDefault();
-      event.target.click();
-    }
-    if (event.ctrlKey || event.metaKey || event.altKey || windowed.open) return;
-    if (event.target.closest("input, textarea, select")) {
-      if (event.key === "Escape") event.target.blur();
-      return;
-    }
-    const act = KEYS[event.key];
-    if (!act) return;
-    event.preventDefault();
-    act();
   });
 })();

@@ -96,7 +96,7 @@ def _days(
 ) -> Plot:
     """What was counted on each day of the window, with how much makes a day an active one."""
     alert = row.alert
-    until = _ended(alert, now)
+    until = ended(alert, now)
     found = series(services, about, measure.of, alert.since - measure.over_ms, until, _HOUR)
     times, values = daily(found.times, found.values, measure.of, row.place.zone)
     limits = (measure.at_least,) if isinstance(measure, ActiveDays) else ()
@@ -106,17 +106,17 @@ def _days(
 
 
 def _range(alert: Alert, now: int) -> tuple[int, int]:
-    end = _ended(alert, now)
+    end = ended(alert, now)
     over = max((e.over_ms or 0 for e in alert.evidence), default=0)
     lead = min(max(_LEAD, over, (end - alert.since) // 2), _LONGEST_LEAD)
     return alert.since - lead, min(now, end + lead // 2)
 
 
 def _firing(alert: Alert, now: int) -> tuple[int, int]:
-    return alert.since, _ended(alert, now)
+    return alert.since, ended(alert, now)
 
 
-def _ended(alert: Alert, now: int) -> int:
+def ended(alert: Alert, now: int) -> int:
     """When the condition ceased to hold; now, while it holds."""
     if alert.signal is Signal.RESOLVED:
         return alert.signal_at

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from collector.http.i18n import Words
 from collector.http.services import Services
-from collector.http.views.queue import open_alerts
 from collector.http.views.rows import Place, place
 from collector.http.views.subsystems import Cell, Worst, cells, subsystem, worst
 from collector.presence import Presence, RobotState
@@ -20,6 +19,7 @@ MOST: Final = 2_000
 PRESENCES: Final[tuple[Presence, ...]] = ("online", "late", "lost", "never")
 DELIVERIES: Final = ("clash", "lost", "held")
 _FIELDS: Final = ("customer", "site", "industry")
+_PORTION: Final = 500  # alerts that are read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,19 @@ class FleetPage:
     rows: list[RobotRow]
     more: str | None
     legend: list[Cell]
+
+
+def open_alerts(services: Services) -> list[Alert]:
+    """The open alerts, hidden or not, as many as anybody could look at; the most pressing first."""
+    found: list[Alert] = []
+    after: str | None = None
+    while len(found) < MOST:
+        portion = services.relational.alerts(after=after, limit=_PORTION)
+        found += portion.items
+        after = portion.next
+        if after is None:
+            break
+    return found
 
 
 def page(services: Services, filters: Filters, t: Words, now: int) -> FleetPage:

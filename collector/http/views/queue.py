@@ -1,91 +1,27 @@
-"""The start page: what to do first."""
+"""The start page: what to do first, and why; then the rest in its order."""
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl
 
 from collector.http.i18n import Words
 from collector.http.services import Services
-from collector.http.views.rows import Row, rows, with_first
+from collector.http.views.counted import counted
+from collector.http.views.filters import NOBODY, TODO, VIEWS, WHOSE, Filters
+from collector.http.views.groups import CustomerGroup, groups
+from collector.http.views.people import Reader
+from collector.http.views.rows import Row, rows
 from collector.queue import Alert, Severity, Work
-from collector.relational import AlertQuery
-from rules.evaluation import SignalKey
+from collector.relational.listing import AlertQuery, Counts
+from rules.storm import rule_named
 
-VIEWS: Final[Mapping[str, frozenset[Work]]] = {
-    "todo": frozenset({Work.NEW, Work.ACKNOWLEDGED}),
-    "new": frozenset({Work.NEW}),
-    "acknowledged": frozenset({Work.ACKNOWLEDGED}),
-    "snoozed": frozenset({Work.SNOOZED}),
-    "suppressed": frozenset({Work.NEW, Work.ACKNOWLEDGED, Work.SNOOZED}),
-    "closed": frozenset({Work.CLOSED}),
-}
-PAGE: Final = 100
-MOST: Final = 2_000  # open alerts that are looked at; a longer queue is no longer a queue
-_CLOSED: Final = 500
-_PORTION: Final = 500
-_URGENT: Final = (Severity.CRITICAL, Severity.HIGH)
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What of the queue is shown."""
-
-    view: str = "todo"
-    severity: str = ""
-    subsystem: str = ""
-    q: str = ""
-    show: int = PAGE
-    by: int = 0  # of the suppressed ones only those that this alert hides
-
-    @classmethod
-    def read(cls, query: Mapping[str, str], subsystems: Mapping[str, object]) -> "Filters":
-        """The filters of an address; what makes no sense there is left out."""
-        view, severity, subsystem = (query.get(name, "") for name in ("view", "severity", "subsystem"))
-        show, by = query.get("show", ""), query.get("by", "")
-        return cls(
-            view=view if view in VIEWS else "todo",
-            severity=severity if severity in list(Severity) else "",
-            subsystem=subsystem if subsystem in subsystems else "",
-            q=query.get("q", "").strip()[:100],
-            show=min(max(int(show), PAGE), MOST) if show.isascii() and show.isdecimal() else PAGE,
-            by=int(by) if view == "suppressed" and by.isascii() and by.isdecimal() and len(by) < 16 else 0,
-        )
-
-    def url(self, **changes: str | int) -> str:
-        """The address of the queue with some filters changed."""
-        other = replace(self, **changes)  # type: ignore[arg-type]
-        given = {
-            "view": "" if other.view == "todo" else other.view,
-            "severity": other.severity,
-            "subsystem": other.subsystem,
-            "q": other.q,
-            "show": "" if other.show == PAGE else other.show,
-            "by": other.by if other.view == "suppressed" else 0,
-        }
-        query = urlencode({name: value for name, value in given.items() if value})
-        return f"/?{query}" if query else "/"
-
-    @property
-    def narrowed(self) -> bool:
-        """Whether anything but the view is asked for."""
-        return bool(self.severity or self.subsystem or self.q or self.by)
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """How many alerts there are of one severity, and the address of those alone."""
-
-    level: str
-    count: int
-    url: str
-    chosen: bool
+PAGE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """One view; closed alerts are not counted."""
+    """A choice of whose alerts, or which; closed ones are not counted."""
 
     name: str
     count: int | None
@@ -94,126 +30,227 @@ class Tab:
 
 
 @dataclass(frozen=True, slots=True)
+class Saved:
+    """Filters that the reader keeps."""
+
+    name: str
+    url: str
+    chosen: bool
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
 class QueuePage:
     """All that the start page shows."""
 
     filters: Filters
     here: str
+    query: str
+    kept: list[tuple[str, str]]  # filters that the form of the others does not ask for
     waiting: int
+    headline: str
     advice: str
     online: int
     robots: int
-    tiles: list[Tile]
+    whose: list[Tab]
     tabs: list[Tab]
-    subsystems: list[tuple[str, str]]
+    first: Row | None
+    first_kicker: str
     rows: list[Row]
-    more: str | None
+    groups: list[CustomerGroup]
+    group_url: str
+    next: str | None
+    top: str | None
+    severities: list[tuple[str, str]]
+    subsystems: list[tuple[str, str]]
+    owners: list[tuple[str, str]]
+    customers: list[str]
+    saved: list[Saved]
+    saved_name: str
     empty_title: str
     empty_text: str
     filtered: bool
     unfiltered: str
 
 
-def page(services: Services, filters: Filters, t: Words, now: int) -> QueuePage:
-    """The queue through these filters."""
-    alerts = open_alerts(services, suppressed=False)
-    works = Counter(alert.work for alert in alerts)
-    viewed = _viewed(services, alerts, filters)
-    lines = [line for line in rows(services, viewed, t, now) if _found(line, filters.q)]
-    kept = [line for line in lines if filters.severity in ("", line.alert.severity)]
+def page(services: Services, filters: Filters, reader: Reader, t: Words, now: int) -> QueuePage:
+    """The queue through these filters. Raises `CursorError`."""
+    base = _base(services, filters, reader, now)
+    counts = None if filters.q else counted(services, query_of(services, filters, reader, t, now), now)
+    found, grouped, following = _found(services, filters, reader, t, now)
+    shown = rows(services, found, t, now)
+    first = None if filters.after or filters.grouped else _first(filters, shown)
+    waiting = base.waiting
     presence = services.fleet.counts(services.fleet.robots, now)
+    empty = _empty(filters)
+    saved = _saved(filters, reader)
     return QueuePage(
         filters=filters,
-        here=filters.url(),
-        waiting=works[Work.NEW],
-        advice=_advice(alerts, works, t),
+        here=filters.url(after=filters.after),
+        query=filters.query(),
+        kept=_kept(filters),
+        waiting=waiting,
+        headline=t(f"todo.{filters.whose}", n=waiting) if waiting else t(f"todo.none_{filters.whose}"),
+        advice=_advice(base, filters, t),
         online=presence["online"],
         robots=sum(presence.values()),
-        tiles=_tiles(lines, filters),
-        tabs=_tabs(works, services.relational.count_suppressed(), filters),
+        whose=[Tab(name, base.tabs[name], filters.url(whose=name), filters.whose == name) for name in WHOSE],
+        tabs=_tabs(counts, filters),
+        first=first,
+        first_kicker=t("first.kicker" if first and first.alert.work is Work.NEW else "first.taken_kicker"),
+        rows=[row for row in shown if row is not first],
+        groups=grouped,
+        group_url=filters.url(grouped=not filters.grouped),
+        next=filters.url(after=following) if following else None,
+        top=filters.url() if filters.after else None,
+        severities=[(level.value, _level(level, counts, filters, t)) for level in Severity],
         subsystems=[(s.name, t.both(s.label)) for s in services.catalogue.subsystems.values()],
-        rows=with_first(kept[: filters.show]),
-        more=filters.url(show=filters.show + PAGE) if len(kept) > filters.show else None,
-        empty_title=t(f"queue.{_empty(filters)}_title"),
-        empty_text=t(f"queue.{_empty(filters)}_text"),
+        owners=[(NOBODY, t("owner.none")), *reader.people] if filters.whose == "all" else [],
+        customers=sorted({row.place.customer for row in shown if row.place.customer}),
+        saved=saved,
+        saved_name=next((view.name for view in saved if view.current), ""),
+        empty_title=t(f"queue.{empty}_title"),
+        empty_text=t(f"queue.{empty}_text"),
         filtered=filters.narrowed,
-        unfiltered=Filters(view=filters.view).url(),
+        unfiltered=Filters(whose=filters.whose, view=filters.view, grouped=filters.grouped).url(),
     )
 
 
-def open_alerts(
-    services: Services, *, suppressed: bool | None = None, hidden_by: SignalKey | None = None
-) -> list[Alert]:
-    """The open alerts in the order of the queue, as many as anybody could look at."""
-    found: list[Alert] = []
-    after: str | None = None
-    query = AlertQuery(state="open", suppressed=suppressed, hidden_by=hidden_by)
-    while len(found) < MOST:
-        portion = services.relational.alerts(query, after=after, limit=_PORTION)
-        found += portion.items
-        after = portion.next
-        if after is None:
-            break
-    return found
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """How much there is to do for whom, whatever else is asked for."""
+
+    tabs: dict[str, int]
+    waiting: int
+    late: int
+    in_hand: int
 
 
-def _closed(services: Services, filters: Filters) -> list[Alert]:
-    query = AlertQuery(state="closed", subsystem=filters.subsystem or None)
-    return list(services.relational.alerts(query, limit=_CLOSED).items)
+def _base(services: Services, filters: Filters, reader: Reader, now: int) -> _Base:
+    every = counted(services, AlertQuery(csm=reader.scope), now)
+    own = counted(services, AlertQuery(owner=reader.id, csm=reader.scope), now)
+    tabs = {
+        "mine": own.of(*TODO),
+        "all": every.of(*TODO),
+        "unassigned": every.unassigned(*TODO),
+        "overdue": every.overdue(*TODO),
+    }
+    chosen = own if filters.whose == "mine" else every
+    waiting = {"unassigned": every.unassigned(Work.NEW), "overdue": tabs["overdue"]}
+    alone = filters.whose in waiting
+    return _Base(
+        tabs,
+        waiting.get(filters.whose, chosen.of(Work.NEW)),
+        0 if alone else chosen.overdue(*TODO),
+        0 if alone else chosen.of(Work.ACKNOWLEDGED),
+    )
 
 
-def _viewed(services: Services, shown: list[Alert], filters: Filters) -> list[Alert]:
-    if filters.view == "closed":
-        return _closed(services, filters)
-    alerts = _suppressed(services, filters) if filters.view == "suppressed" else shown
-    works = VIEWS[filters.view]
-    return [a for a in alerts if a.work in works and filters.subsystem in ("", a.subsystem)]
+def home(chosen: str | None, reader: Reader, services: Services) -> Filters:
+    """What is shown to somebody who asks for nothing: the view chosen for that, else what is theirs."""
+    query = dict(parse_qsl(chosen or ""))
+    return Filters.read(query, services.catalogue.subsystems, "mine" if reader.owns else "all")
 
 
-def _suppressed(services: Services, filters: Filters) -> list[Alert]:
+def query_of(services: Services, filters: Filters, reader: Reader, t: Words, now: int) -> AlertQuery:
+    """The filters as the database understands them."""
+    closed = filters.view == "closed"
     by = services.relational.alert(filters.by) if filters.by else None
-    return open_alerts(services, suppressed=True, hidden_by=None if by is None else by.key)
+    owner = reader.id if filters.whose == "mine" else filters.owner if filters.owner != NOBODY else ""
+    return AlertQuery(
+        state="closed" if closed else "open",
+        severity=Severity(filters.severity) if filters.severity else None,
+        subsystem=filters.subsystem or None,
+        works=VIEWS[filters.view],
+        suppressed=None if closed else filters.view == "suppressed",
+        hidden_by=None if by is None else by.key,
+        silence=filters.silence or None,
+        owner=owner or None,
+        unassigned=filters.whose == "unassigned" or filters.owner == NOBODY,
+        customer=filters.customer if filters.customer not in ("", NOBODY) else None,
+        of_no_customer=filters.customer == NOBODY,
+        site=filters.site or None,
+        overdue_at=now if filters.whose == "overdue" else None,
+        text=filters.q or None,
+        rules=_rules(services, filters.q, t),
+        csm=reader.scope,
+    )
 
 
-def _found(line: Row, text: str) -> bool:
+def _rules(services: Services, text: str, t: Words) -> tuple[str, ...]:
+    """The rules in whose words the text is."""
     wanted = text.casefold()
-    return not wanted or line.place.mentions(wanted) or wanted in line.about.casefold()
+    if not wanted:
+        return ()
+    return tuple(rule.name for rule in services.rules.rules if wanted in t.both(rule.about).casefold())
 
 
-def _tiles(lines: list[Row], filters: Filters) -> list[Tile]:
-    counts = Counter(line.alert.severity for line in lines)
+def _found(
+    services: Services, filters: Filters, reader: Reader, t: Words, now: int
+) -> tuple[list[Alert], list[CustomerGroup], str | None]:
+    query = query_of(services, filters, reader, t, now)
+    if filters.grouped and filters.view != "closed":
+        return [], groups(services, query, filters, t, now), None
+    page_ = services.relational.alerts(query, after=filters.after or None, limit=PAGE)
+    return list(page_.items), [], page_.next
+
+
+def _first(filters: Filters, shown: Sequence[Row]) -> Row | None:
+    """The alert to begin with: the highest that nobody has taken, else the highest."""
+    if filters.view not in ("todo", "new"):
+        return None
+    return next((row for row in shown if row.alert.work is Work.NEW), next(iter(shown), None))
+
+
+def _advice(base: _Base, filters: Filters, t: Words) -> str:
+    """How much of it is late, and what is in hand."""
+    if filters.whose not in ("mine", "all"):
+        return ""
+    parts = (
+        t("todo.late", n=base.late) if base.late and base.waiting else "",
+        t("todo.late_none") if base.waiting and not base.late else "",
+        t("todo.in_hand", n=base.in_hand) if base.in_hand else "",
+    )
+    return " ".join(part for part in parts if part)
+
+
+def _tabs(counts: Counts | None, filters: Filters) -> list[Tab]:
+    """Which of them; a search is not counted, since that would take longer than to find."""
+    found: dict[str, int | None] = dict.fromkeys(VIEWS)
+    if counts is not None:
+        of = counts.overdue if filters.whose == "overdue" else counts.of
+        found |= {name: of(*works) for name, works in VIEWS.items()}
+        found |= {"suppressed": None if filters.whose == "overdue" else counts.hidden, "closed": None}
     return [
-        Tile(
-            level=level.value,
-            count=counts[level],
-            url=filters.url(severity="" if filters.severity == level else level.value, show=PAGE),
-            chosen=filters.severity == level,
-        )
-        for level in Severity
+        Tab(name, count, filters.url(view=name, by=0, silence=0), filters.view == name)
+        for name, count in found.items()
     ]
 
 
-def _tabs(works: Counter[Work], suppressed: int, filters: Filters) -> list[Tab]:
-    counts: dict[str, int | None] = {name: sum(works[work] for work in VIEWS[name]) for name in VIEWS}
-    counts |= {"suppressed": suppressed, "closed": None}
-    return [
-        Tab(name, count, filters.url(view=name, show=PAGE, by=0), filters.view == name)
-        for name, count in counts.items()
-    ]
+def _level(level: Severity, counts: Counts | None, filters: Filters, t: Words) -> str:
+    word = t.one_of("severity", level)
+    if counts is None or filters.view in ("suppressed", "closed"):
+        return word
+    return f"{word} ({t.count(counts.of(*VIEWS[filters.view], severity=level))})"
 
 
-def _advice(alerts: list[Alert], works: Counter[Work], t: Words) -> str:
-    """One sentence: where to begin."""
-    counts = Counter(alert.severity for alert in alerts if alert.work is Work.NEW)
-    worst = next((level for level in Severity if counts[level]), None)
-    if worst is None:
-        return t("queue.all_taken") if works[Work.ACKNOWLEDGED] else t("app.tagline_quiet")
-    if worst not in _URGENT:
-        return t("queue.start_rest")
-    return t("queue.start_with", n=counts[worst], severity=t(f"severity_in_text.{worst}"))
+def _kept(filters: Filters) -> list[tuple[str, str]]:
+    asked = {"severity", "subsystem", "owner", "customer", "q"}
+    return [(name, value) for name, value in parse_qsl(filters.query()) if name not in asked]
+
+
+def _saved(filters: Filters, reader: Reader) -> list[Saved]:
+    here = filters.query()
+    return [Saved(view.name, f"/?{view.query}", view.chosen, view.query == here) for view in reader.views]
 
 
 def _empty(filters: Filters) -> str:
     if filters.narrowed:
         return "empty_filter"
     return f"empty_{filters.view}" if filters.view in ("snoozed", "suppressed", "closed") else "empty"
+
+
+def about(services: Services, rule: str, t: Words) -> str:
+    """What a rule is about, in a few words."""
+    found = rule_named(services.rules, rule)
+    return rule if found is None else t.both(found.about)

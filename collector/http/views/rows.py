@@ -1,6 +1,6 @@
 """An alert as a line in a list: what, where, how far beyond its limit, and in whose hands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Final
@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from collector import wording
 from collector.http.i18n import Words, zone
 from collector.http.services import Services
-from collector.queue import Acknowledge, Action, Alert, Close, Snooze, Work, possible
+from collector.http.views.standing import Due, Why, due, person, whys
+from collector.queue import Acknowledge, Action, Alert, Assign, Close, Snooze, Work, possible
 from collector.relational import RobotRecord
 from collector.subjects import Subject, of_robot, subjects
 from rules.evaluation import By, Entity, Evidence
@@ -19,6 +20,7 @@ from rules.storm import rule_named
 
 ACTIONS: Final[tuple[tuple[str, type[Action]], ...]] = (
     ("acknowledge", Acknowledge),
+    ("assign", Assign),
     ("snooze", Snooze),
     ("close", Close),
 )
@@ -83,7 +85,11 @@ class Row:
     outcome: str
     actions: tuple[str, ...]
     hidden_by: str = ""
-    first: bool = False
+    summary: str = ""
+    whys: tuple[Why, ...] = ()
+    due: Due | None = None
+    owner: str = ""  # the name
+    relapse: str = ""
 
     @property
     def id(self) -> int:
@@ -102,25 +108,22 @@ def _place(about: Subject, reported_tz: str | None = None) -> Place:
     return Place(about.id, about.shown, site, customer, zone(about.tz or reported_tz), about.kind)
 
 
-def rows(services: Services, alerts: list[Alert], t: Words, now: int) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What lines need to know beside their alerts."""
+
+    subjects: Mapping[Entity, Subject]
+    names: Mapping[str, str]  # of people
+
+
+def rows(services: Services, alerts: Sequence[Alert], t: Words, now: int) -> list[Row]:
     """Alerts as lines, in their order."""
-    hiding = [alert.suppressed_by.entity for alert in alerts if alert.suppressed_by is not None]
+    if not alerts:
+        return []
+    hiding = [alert.hidden_by.entity for alert in alerts if alert.hidden_by is not None]
     found = subjects(services.relational, [*(alert.entity for alert in alerts), *hiding])
-    names = services.relational.accounts.names()
-    return [_row(services, named(alert, names), found, t, now) for alert in alerts]
-
-
-def named(alert: Alert, names: Mapping[str, str]) -> Alert:
-    """The alert as it is shown: with people's names, not those with which they sign in."""
-    by = alert.acknowledged_by, alert.closed_by
-    took, closed = (who if who is None else names.get(who, who) for who in by)
-    return alert if (took, closed) == by else replace(alert, acknowledged_by=took, closed_by=closed)
-
-
-def with_first(lines: list[Row]) -> list[Row]:
-    """The same lines, the first one nobody has taken yet marked: that is where to start."""
-    first = next((at for at, line in enumerate(lines) if line.alert.work is Work.NEW), None)
-    return [replace(line, first=at == first) for at, line in enumerate(lines)]
+    known = _Known(found, services.relational.accounts.names())
+    return [_row(services, alert, known, t, now) for alert in alerts]
 
 
 def about(rule: Rule | None, alert: Alert, t: Words) -> str:
@@ -132,8 +135,8 @@ def hidden_by(services: Services, by: By | None, known: Mapping[Entity, Subject]
     """In a few words, what suppresses an alert; nothing where it is not. `known`: that and where it is."""
     if by is None:
         return ""
-    if by.reason == "flapping":
-        return t("suppressed.flapping")
+    if by.reason in ("flapping", "silenced", "maintenance"):
+        return t(f"suppressed.{by.reason}")
     about = rule_named(services.rules, by.entity.id if by.reason == "storm" else by.rule)
     what = t.both(about.about) if about is not None else by.rule
     if by.reason == "storm":
@@ -154,19 +157,25 @@ def bar(value: float | None, limits: tuple[float, ...]) -> Bar | None:
     return Bar(round(start, 2), round(max(end - start, 0.6), 2), mark)
 
 
-def _row(services: Services, alert: Alert, known: Mapping[Entity, Subject], t: Words, now: int) -> Row:
+def _row(services: Services, alert: Alert, known: _Known, t: Words, now: int) -> Row:
     rule = rule_named(services.rules, alert.rule)
     step = rule.call_to_action.next_step if rule else None
+    subject = known.subjects[alert.entity]
     return Row(
         alert=alert,
-        place=_place_of(services, known[alert.entity], t),
+        place=_place_of(services, subject, t),
         about=about(rule, alert, t),
         next_step=t.both(step) if step else None,
         measure=_measure(alert, t),
-        work_note=_work_note(alert, t, now),
-        outcome=_outcome(alert, t, now),
+        work_note=_work_note(alert, known.names, t, now),
+        outcome=_outcome(alert, known.names, t, now),
         actions=tuple(name for name, action in ACTIONS if action in possible(alert)),
-        hidden_by=hidden_by(services, alert.suppressed_by, known, t) if alert.is_open else "",
+        hidden_by=hidden_by(services, alert.hidden_by, known.subjects, t) if alert.is_open else "",
+        summary=t.both(wording.summary(alert, rule, subject)),
+        whys=whys(alert, t, now) if alert.is_open else (),
+        due=due(alert, t, now),
+        owner=person(known.names, alert.owner, t) if alert.owner else "",
+        relapse=t("why.relapse", n=alert.relapses) if alert.relapses else "",
     )
 
 
@@ -191,28 +200,30 @@ def _hint(evidence: Evidence, t: Words) -> str:
     return t("queue.over", over=t.duration(evidence.over_ms)) if evidence.over_ms else ""
 
 
-def _work_note(alert: Alert, t: Words, now: int) -> str:
+def _work_note(alert: Alert, names: Mapping[str, str], t: Words, now: int) -> str:
     """In whose hands the alert is, or until when it waits."""
     match alert.work:
         case Work.ACKNOWLEDGED if alert.acknowledged_by:
-            return t("queue.taken_by", who=alert.acknowledged_by)
+            return t("queue.taken_by", who=person(names, alert.acknowledged_by, t))
         case Work.SNOOZED if alert.snoozed_until is not None:
             return t("queue.until", when=t.ago(alert.snoozed_until, now))
         case Work.CLOSED:
-            return _closing(alert, t)
+            return _closing(alert, names, t)
     return ""
 
 
-def _outcome(alert: Alert, t: Words, now: int) -> str:
+def _outcome(alert: Alert, names: Mapping[str, str], t: Words, now: int) -> str:
     if alert.work is Work.CLOSED:
-        return _closing(alert, t)
-    note = _work_note(alert, t, now)
+        return _closing(alert, names, t)
+    note = _work_note(alert, names, t, now)
     return " · ".join(part for part in (t.one_of("work", alert.work), note) if part)
 
 
-def _closing(alert: Alert, t: Words) -> str:
+def _closing(alert: Alert, names: Mapping[str, str], t: Words) -> str:
     reason = t.one_of("reason", alert.close_reason or "other")
-    return reason if by_system(alert.closed_by) else t("queue.closed_by", reason=reason, who=alert.closed_by)
+    if by_system(alert.closed_by):
+        return reason
+    return t("queue.closed_by", reason=reason, who=person(names, alert.closed_by, t))
 
 
 def by_system(who: str | None) -> bool:
