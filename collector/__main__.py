@@ -31,6 +31,7 @@ from collector.config import (
 from collector.folder import Folder, FolderError
 from collector.http.server import AddressError
 from collector.relational import Relational, UnusableDatabaseError
+from collector.scores.loading import WeightsError
 from collector.stores import Retention, StoreError
 from collector.stores.address import StoreAddressError, parse_store
 from rules.load import RuleErrors
@@ -44,6 +45,7 @@ _WRONG = (
     RecordingError,
     roster.RosterError,
     transfer.TransferError,
+    WeightsError,
 )
 _EXAMPLE = """example:
   vitals-collector run --data data --mqtt mqtt://127.0.0.1:1883 --fleet main --http 127.0.0.1:8080
@@ -126,7 +128,7 @@ def _evaluation(arguments: argparse.Namespace) -> Evaluation:
     if not 1 <= arguments.eval_delay <= 3600:
         raise ConfigError(f"--eval-delay {arguments.eval_delay:g}: use 1 to 3600 seconds")
     delay_ms = round(arguments.eval_delay * 1000)
-    return Evaluation(tuple(arguments.rules), tuple(arguments.catalogue), delay_ms)
+    return Evaluation(tuple(arguments.rules), tuple(arguments.catalogue), delay_ms, arguments.scores)
 
 
 def _retention(arguments: argparse.Namespace) -> Retention:
@@ -361,6 +363,12 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FILE",
         help="a vendor's metrics, beside the shipped ones; may be repeated",
+    )
+    parser.add_argument(
+        "--scores",
+        type=Path,
+        metavar="FILE",
+        help="what health scores are made of, in place of the shipped weights",
     )
     parser.add_argument(
         "--eval-delay",

@@ -29,6 +29,9 @@ from collector.pipeline import Pipeline, clock
 from collector.presence import Fleet
 from collector.receipts import Receipts
 from collector.relational import Relational
+from collector.scores import loading
+from collector.scores.scoring import Scoring
+from collector.scores.settings import Settings
 from collector.stores import Rows, Store
 from collector.stores.address import EMBEDDED, StoreAddress
 from collector.stores.opening import open_store
@@ -47,6 +50,7 @@ class Opened:
     store: Store
     relational: Relational
     eval_delay_ms: int
+    scoring: Scoring
     changes: Changes = field(default_factory=Changes)
     telemetry: Telemetry = field(default_factory=Telemetry)
     conditions: Conditions = field(default_factory=Conditions)
@@ -67,13 +71,15 @@ def opened(
     """Opens folder and databases for one process alone; without rule files, the shipped packs are used."""
     catalogue = catalogues.load(*evaluation.catalogues)
     rules = load.load(_rule_files(evaluation), catalogue)
+    settings = _settings(evaluation, catalogue)
     folder.create()
     with (
         folder.locked(),
         closing(open_store(address, folder.path, catalogue)) as store,
         closing(Relational(database or folder.database, alone=True)) as relational,
     ):
-        yield Opened(folder, catalogue, rules, store, relational, evaluation.delay_ms)
+        scoring = Scoring(store, relational, settings)
+        yield Opened(folder, catalogue, rules, store, relational, evaluation.delay_ms, scoring)
 
 
 def _rule_files(evaluation: Evaluation) -> list[Path]:
@@ -82,6 +88,12 @@ def _rule_files(evaluation: Evaluation) -> list[Path]:
         if not load.find([path]):
             raise ConfigError(f"--rules {path}: has no *.yaml; give another, or leave --rules out")
     return load.find(evaluation.rules) or load.shipped()
+
+
+def _settings(evaluation: Evaluation, catalogue: Catalogue) -> Settings:
+    if evaluation.scores is None:
+        return loading.shipped(catalogue)
+    return loading.load(evaluation.scores, catalogue)
 
 
 def run(config: Config, ready: Callable[[str, Opened], None]) -> None:
@@ -116,6 +128,7 @@ async def _run(
         ingest=_ingest(parts, evaluator, fleet, stopping.is_set),
         store=parts.store,
         retention=config.retention,
+        scoring=parts.scoring,
         telemetry=parts.telemetry,
         conditions=parts.conditions,
     )
@@ -144,6 +157,7 @@ def _services(parts: Opened, fleet: Fleet) -> Services:
         health=parts.conditions.health,
         clock=clock,
         scratch=parts.folder.path,
+        scoring=parts.scoring.settings,
     )
 
 

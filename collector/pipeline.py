@@ -1,7 +1,7 @@
 """The running collector on one screen: broker → inbox → ingest → receipts, beside it the web.
 
-Four threads: the link's (reads and writes the broker's socket), the ingest's (decodes, stores, evaluates),
-one for the store's upkeep, and the main one, with the web.
+Five threads: the link's (reads and writes the broker's socket), the ingest's (decodes, stores, evaluates),
+one for the store's upkeep, one for health scores, and the main one, with the web.
 
 It stops in order: no more intake; what was taken in is committed and answered; the status goes offline;
 the web ends. A task that fails ends all of them.
@@ -22,12 +22,14 @@ from collector.conditions import Conditions
 from collector.inbox import Inbox
 from collector.ingest import Ingest
 from collector.mqtt import GOODBYE_S, Link
+from collector.scores.scoring import Scoring
 from collector.stores import Retention, Store
 from collector.telemetry import Telemetry
 
 ROUND_S: Final = 0.5
 BEHIND_MS: Final = 5_000
 UPKEEP_EVERY_S: Final = 60.0
+SCORE_EVERY_S: Final = 60.0
 _WATCH_EVERY_S: Final = 1.0
 _HANGING_S: Final = 0.5  # for a connection that is just being tried
 log = structlog.get_logger()
@@ -47,6 +49,7 @@ class Pipeline:
     ingest: Ingest
     store: Store
     retention: Retention
+    scoring: Scoring
     telemetry: Telemetry
     conditions: Conditions
 
@@ -58,12 +61,14 @@ class Pipeline:
                 linking = tasks.create_task(_in_thread("link", self.link.run))
                 committing = tasks.create_task(self._commit())
                 upkeep = tasks.create_task(self._upkeep(stopping))
+                scoring = tasks.create_task(self._score(stopping))
                 await stopping.wait()
                 self.inbox.close()
                 await committing
                 self.link.leave()
                 await asyncio.wait([linking], timeout=GOODBYE_S if self.link.connected else _HANGING_S)
                 await upkeep
+                await scoring
                 for task in (*beside, linking):
                     task.cancel()
         finally:
@@ -94,6 +99,21 @@ class Pipeline:
                 self.conditions.well("upkeep", "up to date")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), UPKEEP_EVERY_S)
+
+    async def _score(self, stopping: asyncio.Event) -> None:
+        """Health scores once a day is over, in a thread of their own; a failure is shown and tried again."""
+        while not stopping.is_set():
+            try:
+                days = await asyncio.to_thread(self.scoring.bring_up_to_date, clock())
+            except Exception as error:
+                self.conditions.ill("scores", f"health scores failed: {error}")
+                log.warning("health scores failed; trying again", error=repr(error))
+            else:
+                self.conditions.well("scores", "up to date")
+                if days:
+                    log.info("health scores", days=len(days), last=days[-1])
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), SCORE_EVERY_S)
 
     async def _watch(self) -> None:
         """Says how far behind the ingest is, also while it hangs."""

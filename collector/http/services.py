@@ -8,6 +8,7 @@ from agent.catalogue import Catalogue
 from collector.http.changes import Changes
 from collector.presence import Fleet
 from collector.relational import Relational
+from collector.scores.settings import Settings
 from collector.stores import Store
 from collector.telemetry import Telemetry
 from rules.rule import RuleSet
@@ -38,4 +39,5 @@ class Services:
     telemetry: Telemetry
     health: Callable[[], Health]
     clock: Callable[[], int]
+    scoring: Settings | None = None  # what health scores are made of; None: there are none
     scratch: Path | None = None  # where an export is written before it is sent; None: the system's folder

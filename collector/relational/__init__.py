@@ -14,6 +14,7 @@ from collector.relational import alerts, evaluations, roster, schema
 from collector.relational.alerts import AlertQuery, CursorError, Page
 from collector.relational.database import Database, UnusableDatabaseError
 from collector.relational.roster import ImportResult, Lifecycle, RobotQuery, RobotRecord
+from collector.relational.scores import Scores
 from rules.evaluation import Entity, Evaluation, SignalKey, Snapshot
 from rules.roster import Robot, Roster
 from rules.rule import RuleSet
@@ -48,6 +49,7 @@ class Relational:
 
     def __init__(self, url: str, *, alone: bool = False) -> None:
         self._database = Database(url, alone=alone)
+        self.scores = Scores(self._database)
 
     def close(self) -> None:
         """Closes the database; call it once nothing else uses it."""

@@ -14,6 +14,7 @@ from collector.ingest import Ingest
 from collector.mqtt import Link
 from collector.pipeline import Pipeline, clock
 from collector.receipts import Receipt
+from collector.scores.scoring import Scoring
 from collector.stores import Retention, Store, StoreError
 from collector.telemetry import Telemetry
 from tests.brokers import free_port
@@ -51,6 +52,14 @@ class Broken:
         raise StoreError("no space left")
 
 
+class Unscored:
+    """Health scores that cannot be reckoned."""
+
+    def bring_up_to_date(self, _now: int) -> list[str]:
+        """As if the store were away."""
+        raise StoreError("the store is away")
+
+
 async def serve_for_ever() -> None:
     """In place of the web."""
     await asyncio.Event().wait()
@@ -62,7 +71,9 @@ def built(ingest: Slow) -> Pipeline:
     address = BrokerAddress("127.0.0.1", free_port())
     link = Link(address, None, "test", inbox, conditions, telemetry, clock)
     store = cast(Store, cast(Any, Broken()))
-    return Pipeline(link, inbox, cast(Ingest, cast(Any, ingest)), store, Retention(), telemetry, conditions)
+    scoring = cast(Scoring, cast(Any, Unscored()))
+    taking = cast(Ingest, cast(Any, ingest))
+    return Pipeline(link, inbox, taking, store, Retention(), scoring, telemetry, conditions)
 
 
 async def said(pipeline: Pipeline, part: str, what: str) -> bool:
