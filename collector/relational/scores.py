@@ -9,7 +9,8 @@ from datetime import date, timedelta
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, delete, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from collector.relational.alerts import CursorError, Page
 from collector.relational.database import Database
@@ -24,6 +25,8 @@ DAILY_DAYS: Final = 15  # so long every day is kept; later, Sundays
 KEPT_DAYS: Final[Mapping[Kind, int]] = {"robot": 70, "site": 400, "customer": 400}
 _AT_ONCE: Final = 500  # rows written, or ids asked for, in one statement
 _SUNDAY: Final = 6
+_KEY: Final = ("kind", "entity", "day")
+_INSERT: Final[Mapping[str, Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _CLOSED: Final = "closed"
 
 
@@ -200,13 +203,10 @@ def newest_day(connection: Connection, kind: Kind) -> str | None:
 
 
 def _put(connection: Connection, found: Sequence[Score], computed_at: int) -> None:
-    keys: dict[tuple[str, str], list[str]] = {}
-    for score in found:
-        keys.setdefault((score.kind, score.day), []).append(score.entity)
-    for (kind, day), entities in keys.items():
-        own = (scores.c.kind == kind, scores.c.day == day, scores.c.entity.in_(entities))
-        connection.execute(delete(scores).where(*own))
-    connection.execute(insert(scores), [_row(score, computed_at) for score in found])
+    upsert = _INSERT[connection.dialect.name](scores)
+    replaced = {name: upsert.excluded[name] for name in scores.c.keys() if name not in _KEY}  # noqa: SIM118
+    statement = upsert.on_conflict_do_update(index_elements=_KEY, set_=replaced)
+    connection.execute(statement, [_row(score, computed_at) for score in found])
 
 
 def _row(score: Score, computed_at: int) -> dict[str, Any]:

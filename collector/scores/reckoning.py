@@ -83,6 +83,7 @@ def _scored(table: Table, day: str, settings: Settings) -> Iterator[Score]:
         return
     values = np.stack([table.measures[key].value for key in weights], axis=1)
     reasons, caps = _caps(table, settings)
+    explained = _explained(table, weights)
     found = compose(values, table.shares, np.array(list(weights.values())), settings.minimum_coverage, caps)
     for row, entity in enumerate(table.entities):
         scored = found.points[row] != NO_SCORE
@@ -93,7 +94,7 @@ def _scored(table: Table, day: str, settings: Settings) -> Iterator[Score]:
             day=day,
             tenths=int(found.points[row]) if scored else None,
             coverage=float(found.coverage[row]),
-            components=tuple(_components(table, weights, values, found, row)),
+            components=_components(weights, explained, found, row),
             cap=_cap(table, reason, found, caps, row) if reason else None,
             reason=None if scored else "coverage" if table.robots[row] else "no_robots",
             robots=int(table.robots[row]),
@@ -103,18 +104,42 @@ def _scored(table: Table, day: str, settings: Settings) -> Iterator[Score]:
         )
 
 
+_Explained = Sequence[tuple[float, float, Mapping[str, float]]]  # of an entity, by component
+
+
+def _explained(table: Table, weights: Mapping[str, float]) -> list[_Explained]:
+    """[entity]: of each component share, value (NaN if not known), and what it was reckoned from."""
+    columns = []
+    for at, key in enumerate(weights):
+        measure = table.measures[key]
+        names = list(measure.seen)
+        rows = zip(*(_short(column) for column in measure.seen.values()), strict=True)
+        seen = [
+            {name: value for name, value in zip(names, row, strict=True) if value == value} for row in rows
+        ]
+        columns.append(list(zip(_short(table.shares[:, at]), _short(measure.value), seen, strict=True)))
+    return list(zip(*columns, strict=True))
+
+
+def _short(column: Floats) -> list[float]:
+    """Six significant digits, as a measured value deserves."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        places = np.clip(5 - np.floor(np.log10(np.abs(column))), 0, 12)
+        scale = 10.0 ** np.where(np.isfinite(places), places, 0)
+    short: list[float] = (np.round(column * scale) / scale).tolist()
+    return short
+
+
 def _components(
-    table: Table, weights: Mapping[str, float], values: Floats, found: Composed, row: int
-) -> Iterator[Component]:
-    for at, (key, weight) in enumerate(weights.items()):
-        value = float(values[row, at])
-        seen = {
-            name: float(column[row])
-            for name, column in table.measures[key].seen.items()
-            if not np.isnan(column[row])
-        }
-        known = None if np.isnan(value) else value
-        yield Component(key, weight, float(table.shares[row, at]), known, int(found.lost[row, at]), seen)
+    weights: Mapping[str, float], explained: list[_Explained], found: Composed, row: int
+) -> tuple[Component, ...]:
+    lost = found.lost[row].tolist()
+    return tuple(
+        Component(key, weight, share, value if value == value else None, own, seen)
+        for (key, weight), own, (share, value, seen) in zip(
+            weights.items(), lost, explained[row], strict=True
+        )
+    )
 
 
 def _caps(table: Table, settings: Settings) -> tuple[list[CapReason | None], Integers]:

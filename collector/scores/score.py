@@ -1,6 +1,6 @@
 """A score with its explanation: what was lost for what, and what changed since another one."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -91,7 +91,7 @@ def as_json(score: Score) -> dict[str, Any]:
     """What of a score is kept beside its number."""
     kept: dict[str, Any] = {
         "parts": [
-            [part.key, part.weight, _short(part.share), _short(part.value), part.lost, _shorts(part.seen)]
+            [part.key, part.weight, part.share, part.value, part.lost, dict(part.seen)]
             for part in score.components
         ],
         "robots": score.robots,
@@ -101,7 +101,7 @@ def as_json(score: Score) -> dict[str, Any]:
     if score.reason is not None:
         kept["reason"] = score.reason
     if score.use:
-        kept["use"] = {name: [_short(now), _short(before)] for name, (now, before) in score.use.items()}
+        kept["use"] = {name: [now, before] for name, (now, before) in score.use.items()}
     if score.silent_days:
         kept["silent_days"] = score.silent_days
     return kept
@@ -130,18 +130,3 @@ def from_json(
         industry=industry,
         silent_days=kept.get("silent_days", 0),
     )
-
-
-def _short(value: float | None) -> float | None:
-    """Six digits, as a measured value deserves."""
-    return None if value is None else float(f"{value:.6g}")
-
-
-def _shorts(seen: Mapping[str, float]) -> dict[str, float]:
-    return {name: float(f"{value:.6g}") for name, value in seen.items()}
-
-
-def total(seen: Iterable[Mapping[str, float]], names: Iterable[str]) -> dict[str, float]:
-    """What several components were reckoned from, summed."""
-    listed = list(seen)
-    return {name: sum(own.get(name, 0.0) for own in listed) for name in names}

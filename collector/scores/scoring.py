@@ -176,7 +176,8 @@ def _portions(robots: Sequence[Robot]) -> Iterator[Sequence[Robot]]:
 def _in_use(robots: Sequence[Robot], spans: Spans, first: int) -> Integers:
     """[robot]: since which day, counted from `first`: as installed, else since it was first heard."""
     heard = spans.hours != 0
-    since = np.where(heard.any(axis=1), heard.argmax(axis=1), heard.shape[1]).astype(np.int64)
+    first_heard = np.where(heard.any(axis=1), heard.argmax(axis=1), heard.shape[1])
+    since: Integers = first_heard.astype(np.int64)
     for row, robot in enumerate(robots):
         installed = robot.attributes.get("installed_on")
         if installed is not None:

@@ -8,7 +8,7 @@ from sqlalchemy import insert
 
 from collector.relational import CursorError, Relational, RobotRecord
 from collector.relational.schema import customers
-from collector.relational.scores import ScoreQuery
+from collector.relational.scores import ScoreLine, ScoreQuery
 from collector.scores.score import Cap, Component, Score
 from collector.scores.settings import Kind
 from collector.scores.table import OpenAlert
@@ -77,7 +77,8 @@ def test_the_lowest_come_first_and_pages_meet(database: Relational) -> None:
     given = {"D": 40.0, "A": 70.0, "C": 40.0, "B": None, "Z": None}
     database.scores.save([score(name, points) for name, points in given.items()], 1)
     database.scores.save([score("C", 55.0, "2026-11-12"), score("X", 1.0, "2026-11-12")], 1)
-    listed, after = [], None
+    listed: list[ScoreLine] = []
+    after: str | None = None
     for _ in range(5):
         page = database.scores.page(after=after, limit=1)
         listed += page.items
@@ -131,7 +132,7 @@ def test_old_scores_grow_thin(database: Relational) -> None:
     """After a week robots lose the explanation, after two only Sundays stay, and those not for ever."""
     days = ["2026-11-18", "2026-11-10", "2026-11-08", "2026-11-03", "2026-11-01", "2026-08-30"]
     for kind in ("robot", "customer"):
-        database.scores.save([score("A", 40.0, day, kind) for day in [*days, DAY]], 1)  # type: ignore[arg-type]
+        database.scores.save([score("A", 40.0, day, kind) for day in [*days, DAY]], 1)
     database.scores.thin(DAY)
     kept = sorted({*days, DAY} - {"2026-11-03"})
     assert [day for day, _ in database.scores.history("customer", "A", "2026-01-01")] == kept

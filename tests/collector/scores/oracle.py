@@ -85,8 +85,9 @@ def _z(values: Sequence[float | None], row: int, keys: Sequence[tuple[str, str]]
     industry, _ = keys[row]
     if own is None or not industry:
         return None
-    for alike in (lambda key: key == keys[row], lambda key: key[0] == industry):
-        peers = [value for value, key in zip(values, keys, strict=True) if value is not None and alike(key)]
+    for width in (2, 1):
+        alike = [key[:width] == keys[row][:width] for key in keys]
+        peers = [value for value, fits in zip(values, alike, strict=True) if value is not None and fits]
         if len(peers) >= least:
             median = statistics.median(peers)
             mad = statistics.median(abs(peer - median) for peer in peers)

@@ -107,6 +107,7 @@ def test_a_score_comes_back_as_it_was_kept(seed: int) -> None:
             score.tenths, score.lost(), score.cap, score.reason,
         )  # fmt: skip
         assert as_json(back) == kept
+        assert back == score
 
 
 def test_no_score_below_the_minimum_of_coverage() -> None:
