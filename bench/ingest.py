@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.request import urlopen
 
 import duckdb
 from paho.mqtt.client import Client, MQTTMessage
@@ -160,7 +159,7 @@ class Setting:
     def now(self) -> Moment:
         """How it stands."""
         try:
-            with urlopen(f"{self.collector.url}/metrics", timeout=60) as response:
+            with self.collector.ask("metrics") as response:
                 lines = response.read().decode().splitlines()
         except OSError as error:
             raise RuntimeError(

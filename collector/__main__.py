@@ -18,6 +18,11 @@ from agent.catalogue import CatalogueError
 from agent.wire import is_fleet
 from collector import assembly, evaluation, roster, transfer
 from collector.assembly import Opened
+from collector.commands import people
+from collector.commands.arguments import add_data as _add_data
+from collector.commands.arguments import command as _command
+from collector.commands.arguments import database as _database
+from collector.commands.arguments import own_database as _own_database
 from collector.config import (
     Config,
     ConfigError,
@@ -25,7 +30,6 @@ from collector.config import (
     Tls,
     parse_age,
     parse_broker,
-    parse_database,
     parse_http,
 )
 from collector.folder import Folder, FolderError
@@ -37,7 +41,14 @@ from collector.stores.address import StoreAddressError, parse_store
 from rules.load import RuleErrors
 from rules.recording import RecordingError
 
-_USED_WRONGLY = (ConfigError, AddressError, FolderError, CatalogueError, StoreAddressError)
+_USED_WRONGLY = (
+    ConfigError,
+    AddressError,
+    FolderError,
+    CatalogueError,
+    StoreAddressError,
+    people.PasswordError,
+)
 _WRONG = (
     UnusableDatabaseError,
     StoreError,
@@ -46,10 +57,12 @@ _WRONG = (
     roster.RosterError,
     transfer.TransferError,
     WeightsError,
+    *people.REFUSALS,
 )
 _EXAMPLE = """example:
   vitals-collector run --data data --mqtt mqtt://127.0.0.1:1883 --fleet main --http 127.0.0.1:8080
   vitals-collector roster import robots.csv --data data
+  vitals-collector people add admin --role admin --data data
   vitals-collector export --data data --out fleet.parquet
 """
 
@@ -118,10 +131,6 @@ def _run(arguments: argparse.Namespace) -> int:
 
     assembly.run(config, ready)
     return 0
-
-
-def _database(arguments: argparse.Namespace) -> str | None:
-    return None if arguments.database is None else parse_database(arguments.database)
 
 
 def _evaluation(arguments: argparse.Namespace) -> Evaluation:
@@ -201,12 +210,6 @@ def _roster_import(arguments: argparse.Namespace) -> int:
     return 1 if reading.problems else 0
 
 
-def _own_database(data: Path) -> str:
-    folder = Folder(data)
-    folder.create()
-    return folder.database
-
-
 @contextmanager
 def _progress(about: str) -> Iterator[evaluation.Progress]:
     """A bar, and the day it has come to; on a terminal only."""
@@ -253,19 +256,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_import(commands)
     _add_roster(commands)
+    people.add_to(commands)
     return parser
-
-
-def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, about: str, example: str
-) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name,
-        help=about,
-        description=f"{about[0].upper()}{about[1:]}.",
-        epilog=f"example:\n  vitals-collector {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
 
 
 def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -325,16 +317,6 @@ def _add_roster(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     import_.add_argument("--skip-bad", action="store_true", help="leave out rows that are wrong")
     import_.add_argument("--json", action="store_true", help="report as JSON")
     import_.set_defaults(run=_roster_import)
-
-
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    default = Path("data")
-    parser.add_argument("--data", type=Path, default=default, metavar="DIR", help="default: %(default)s")
-    parser.add_argument(
-        "--database",
-        metavar="URL",
-        help="PostgreSQL for roster and alerts, postgresql://user@host/db; default: SQLite in --data",
-    )
 
 
 def _add_store(parser: argparse.ArgumentParser) -> None:

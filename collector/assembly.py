@@ -13,6 +13,7 @@ from pathlib import Path
 
 from agent import catalogue as catalogues
 from agent.catalogue import Catalogue
+from collector import credentials
 from collector.conditions import Conditions
 from collector.config import Config, ConfigError, Evaluation, tls_context
 from collector.evaluation import Evaluator, settled_until
@@ -106,8 +107,10 @@ def run(config: Config, ready: Callable[[str, Opened], None]) -> None:
         evaluator = parts.evaluator()
         evaluator.resume(parts.store)
         url = config.http.bound_to(listening.getsockname()[1]).url
-        with parts.folder.announced(url):
-            asyncio.run(_run(config, tls, parts, evaluator, listening, lambda: ready(url, parts)))
+        token = credentials.secret()
+        with parts.folder.announced(url, token):
+            operator = credentials.digest(token)
+            asyncio.run(_run(config, tls, parts, evaluator, listening, operator, lambda: ready(url, parts)))
 
 
 async def _run(
@@ -116,11 +119,12 @@ async def _run(
     parts: Opened,
     evaluator: Evaluator,
     listening: socket.socket,
+    operator: str,
     ready: Callable[[], None],
 ) -> None:
     stopping = _stop_on_signals()
     fleet = _remembered(parts.store, parts.relational, parts.catalogue)
-    web = app.create(_services(parts, fleet))
+    web = app.create(_services(parts, fleet, operator))
     inbox = Inbox()
     pipeline = Pipeline(
         link=Link(config.broker, tls, config.fleet, inbox, parts.conditions, parts.telemetry, clock),
@@ -145,7 +149,7 @@ def _tune_garbage_collection() -> None:
     gc.set_threshold(100_000, 20, 50)
 
 
-def _services(parts: Opened, fleet: Fleet) -> Services:
+def _services(parts: Opened, fleet: Fleet, operator: str) -> Services:
     return Services(
         relational=parts.relational,
         store=parts.store,
@@ -158,6 +162,7 @@ def _services(parts: Opened, fleet: Fleet) -> Services:
         clock=clock,
         scratch=parts.folder.path,
         scoring=parts.scoring.settings,
+        operator=operator,
     )
 
 

@@ -70,9 +70,12 @@ class Folder:
             yield
 
     @contextmanager
-    def announced(self, url: str) -> Iterator[None]:
-        """Says where the running collector serves."""
-        self._announcement.write_text(json.dumps({"pid": os.getpid(), "http": url}))
+    def announced(self, url: str, token: str) -> Iterator[None]:
+        """Says where the running collector serves, and how the commands of its own user may ask there."""
+        self._announcement.unlink(missing_ok=True)
+        descriptor = os.open(self._announcement, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump({"pid": os.getpid(), "http": url, "token": token}, file)
         try:
             yield
         finally:
@@ -80,8 +83,18 @@ class Folder:
 
     def served_at(self) -> str | None:
         """The address of the collector that runs on this folder, if it said so."""
+        announced = self._announced()
+        return None if announced is None else announced[0]
+
+    def operator_token(self) -> str | None:
+        """What lets a command of the same user ask the running collector; None where there is none."""
+        announced = self._announced()
+        return None if announced is None else announced[1]
+
+    def _announced(self) -> tuple[str, str] | None:
         try:
-            return str(json.loads(self._announcement.read_text())["http"])
+            said = json.loads(self._announcement.read_text())
+            return str(said["http"]), str(said["token"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

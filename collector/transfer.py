@@ -88,7 +88,7 @@ def export(
             raise TransferError(f"{error}, which serves nothing yet; try again when it does") from None
         for path, place in ((recording, "export"), (alerts, "alert-log")):
             if path is not None:
-                _download(f"{url}/api/v1/{place}", path)
+                _download(f"{url}/api/v1/{place}", folder.operator_token() or "", path)
 
 
 def _check_folders(paths: Mapping[str, Path | None]) -> None:
@@ -149,10 +149,11 @@ def _write(lines: Iterable[str], path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _download(url: str, path: Path) -> None:
+def _download(url: str, token: str, path: Path) -> None:
     part = path.with_name(f".{path.name}.part")
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - http
     try:
-        with urllib.request.urlopen(url, timeout=600) as response, part.open("wb") as file:  # noqa: S310 - http
+        with urllib.request.urlopen(request, timeout=600) as response, part.open("wb") as file:  # noqa: S310 - http
             shutil.copyfileobj(response, file, 1024 * 1024)
         part.replace(path)
     except (URLError, HTTPException) as error:

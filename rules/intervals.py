@@ -20,7 +20,7 @@ from rules.roster import Attribute, Robot, Roster
 from rules.rule import DAY_MS, OPEN_HOURS, Minutes, TimeInterval, TimeSpans
 from rules.zones import LocalDays, Times, clock
 
-__all__ = ["UNBOUNDED", "Calendar", "LocalDays", "parse_holidays", "parse_open_hours"]
+__all__ = ["UNBOUNDED", "Calendar", "LocalDays", "open_times", "parse_holidays", "parse_open_hours"]
 
 UNBOUNDED: Final = -(2**62)
 LOOKBACK_MS: Final = 400 * DAY_MS  # a period that has lasted longer is told to be without a beginning
@@ -107,6 +107,14 @@ def _minutes(text: str) -> Minutes:
     if max(hours[1], hours[3]) > 59 or max(since, until) > _DAY_MINUTES or since == _DAY_MINUTES:
         raise ValueError(f"open_hours: {text!r} is no time; hours go from 00:00 to 24:00")
     return since, until
+
+
+def open_times(zone: str | None, hours: str, holidays: str | None, since: int, until: int) -> Spans:
+    """The times in a range in which a clock of that zone is within the hours, and not on a holiday.
+
+    Days that cannot be read are no holidays. Raises `ValueError` for hours that cannot be read.
+    """
+    return _within(zone, parse_open_hours(hours), 0, _closed(holidays), since, until)
 
 
 # --- the calendar -----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
+from http.client import HTTPResponse
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -18,6 +19,7 @@ import pytest
 from tests.brokers import free_port
 
 DEADLINE_S = 120.0
+PERSON = "tester"
 _T = TypeVar("_T")
 
 
@@ -98,6 +100,8 @@ class Collector(Process):
     def __init__(self, folder: Path, mqtt: str, *more: object, fleet: str = "test") -> None:
         self.data = folder / "collector"
         self.url = f"http://127.0.0.1:{free_port()}"
+        self.database = _database(more)
+        self._token: str | None = None
         base = ["run", "--data", self.data, "--mqtt", mqtt, "--fleet", fleet, "--http", self.url[7:]]
         super().__init__("vitals-collector", [*base, *more], folder)
 
@@ -108,8 +112,45 @@ class Collector(Process):
 
     def get(self, path: str) -> Any:
         """An answer of the API, as JSON."""
-        with urllib.request.urlopen(f"{self.url}/api/v1/{path}", timeout=30) as response:
+        with self.ask(f"api/v1/{path}") as response:
             return json.load(response)
+
+    def post(self, path: str, body: object) -> Any:
+        """What the API answers to JSON."""
+        with self.ask(f"api/v1/{path}", body) as response:
+            return json.load(response)
+
+    def ask(self, path: str, body: object = None) -> HTTPResponse:
+        """The answer to a request of a script with a token of the API; health needs none."""
+        headers = {} if path == "api/v1/health" else {"Authorization": f"Bearer {self.token()}"}
+        data = None if body is None else json.dumps(body).encode()
+        headers |= {} if body is None else {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/{path}", data, headers)
+        answer: HTTPResponse = urllib.request.urlopen(request, timeout=60)
+        return answer
+
+    def token(self) -> str:
+        """A token of the API, made by the command that makes them."""
+        if self._token is None:
+            self._people("add", PERSON, "--role", "admin")
+            made = self._people("token", PERSON, "--name", "tests", "--json")
+            self._token = str(json.loads(made)["token"])
+        return self._token
+
+    def _people(self, *arguments: str) -> str:
+        where = ["--data", str(self.data), *self.database]
+        done = subprocess.run(
+            [command("vitals-collector"), "people", *arguments, *where],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+        known = "there is a person named" in done.stderr
+        if done.returncode and not known:
+            pytest.fail(f"vitals-collector people {arguments[0]}: {done.stderr}")
+        return done.stdout
 
     def try_get(self, path: str) -> Any:
         """The same, or None where there is no answer (yet)."""
@@ -123,6 +164,13 @@ class Collector(Process):
         if self.popen.poll() is not None:
             pytest.fail(f"the collector ended: {self.log[-2000:]}")
         return self.try_get("health") is not None
+
+
+def _database(arguments: Sequence[object]) -> list[str]:
+    """`--database URL`, where the collector has it."""
+    told = [str(argument) for argument in arguments]
+    at = told.index("--database") if "--database" in told else len(told)
+    return told[at : at + 2]
 
 
 class Agent(Process):

@@ -13,13 +13,20 @@ from starlette.exceptions import HTTPException
 
 from collector.http import problems
 from collector.http.api import v1
+from collector.http.gate import Gate
 from collector.http.guard import Guard
-from collector.http.pages import console, frame
+from collector.http.pages import console, frame, signin
 from collector.http.services import Services
 from collector.limited import Limited
 from collector.stores import StoreError
 
-_ROUTERS: Final = (v1.router, v1.monitoring, console.router)
+_ROUTERS: Final = (
+    v1.health,
+    v1.router,
+    v1.monitoring,
+    signin.router,
+    console.router,
+)
 log = structlog.get_logger()
 _limited = Limited()
 
@@ -34,6 +41,7 @@ def create(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
+    app.add_middleware(Gate, unavailable=_unavailable, refused=_refused)
     app.add_middleware(Guard)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)

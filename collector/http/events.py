@@ -1,7 +1,7 @@
 """Server-sent events: open pages hear what has changed, and fetch it themselves."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from collector.http.changes import Change, Changes
@@ -15,15 +15,21 @@ _HEALTH: Final = b"event: health\ndata: {}\n\n"
 
 
 async def stream(
-    changes: Changes, health: Callable[[], Health], look_s: float = LOOK_S
+    changes: Changes,
+    health: Callable[[], Health],
+    look_s: float = LOOK_S,
+    welcome: Callable[[], Awaitable[bool]] | None = None,
 ) -> AsyncIterator[bytes]:
     """Events `alerts` and `robots` with `{"revision", "ids"}`; no ids means too many to name.
 
-    The event `health` says that another part of the collector fails, falls behind or has recovered.
+    The event `health` says that another part of the collector fails, falls behind or has recovered. Ends
+    when the reader is no longer `welcome`.
     """
     yield f"retry: {_RETRY_MS}\n\n".encode()
     known = health().ill
     async for change in changes.listen(look_s):
+        if welcome is not None and not await welcome():
+            return
         if (now := health().ill) != known:
             known = now
             yield _HEALTH

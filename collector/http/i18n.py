@@ -48,9 +48,9 @@ def _flat(prefix: str, node: Mapping[str, object]) -> Iterable[tuple[str, _Entry
             yield name, str(value)
 
 
-def chosen(query: str | None, cookie: str | None, accept: str | None) -> Language:
-    """The language of a page: what the address asks for, else what was chosen before, else the browser's."""
-    for wish in (query, cookie, *_accepted(accept or "")):
+def chosen(query: str | None, cookie: str | None, accept: str | None, person: str | None = None) -> Language:
+    """The language of a page: the address's, else the one chosen before, the person's, the browser's."""
+    for wish in (query, cookie, person, *_accepted(accept or "")):
         language = (wish or "").lower().partition("-")[0]
         for known in LANGUAGES:
             if language == known:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.catalogue import Catalogue
+from collector.http.attempts import BY_ADDRESS, BY_NAME, Attempts
 from collector.http.changes import Changes
 from collector.presence import Fleet
 from collector.relational import Relational
@@ -27,6 +28,14 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Tries:
+    """How often somebody tried to sign in."""
+
+    by_name: Attempts = field(default_factory=lambda: Attempts(BY_NAME))
+    by_address: Attempts = field(default_factory=lambda: Attempts(BY_ADDRESS))
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """The parts of a running collector, as pages and API see them; `clock` answers ms UTC."""
 
@@ -41,3 +50,5 @@ class Services:
     clock: Callable[[], int]
     scoring: Settings | None = None  # what health scores are made of; None: there are none
     scratch: Path | None = None  # where an export is written before it is sent; None: the system's folder
+    tries: Tries = field(default_factory=Tries)
+    operator: str | None = None  # digest of the token with which commands on this machine ask

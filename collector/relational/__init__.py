@@ -8,13 +8,16 @@ from typing import Literal
 
 from sqlalchemy import insert, select, update
 
-from collector import queue
-from collector.queue import Action, Alert, Entry
-from collector.relational import alerts, evaluations, roster, schema
-from collector.relational.alerts import AlertQuery, CursorError, Page
+from collector.queue import Action, Alert, Entry, Work
+from collector.relational import alerts, evaluations, listing, roster, schema, sight
+from collector.relational.accounts import Accounts
 from collector.relational.database import Database, UnusableDatabaseError
+from collector.relational.listing import AlertQuery, CursorError, Page
+from collector.relational.queued import Queue, UnknownAlertError
 from collector.relational.roster import ImportResult, Lifecycle, RobotQuery, RobotRecord
 from collector.relational.scores import Scores
+from collector.relational.silencing import Silences
+from collector.relational.views import Views
 from rules.evaluation import Entity, Evaluation, SignalKey, Snapshot
 from rules.roster import Robot, Roster
 from rules.rule import RuleSet
@@ -33,13 +36,6 @@ __all__ = [
 ]
 
 
-class UnknownAlertError(LookupError):
-    """There is no alert {id}."""
-
-    def __init__(self, id_: int) -> None:
-        super().__init__(f"there is no alert {id_}")
-
-
 class Relational:
     """The relational part of the store, at `sqlite:///PATH` or `postgresql://…`.
 
@@ -50,6 +46,10 @@ class Relational:
     def __init__(self, url: str, *, alone: bool = False) -> None:
         self._database = Database(url, alone=alone)
         self.scores = Scores(self._database)
+        self.accounts = Accounts(self._database)
+        self.queue = Queue(self._database)
+        self.silences = Silences(self._database)
+        self.views = Views(self._database)
 
     def close(self) -> None:
         """Closes the database; call it once nothing else uses it."""
@@ -171,7 +171,7 @@ class Relational:
     ) -> Page[Alert]:
         """A page of alerts, after the cursor `after`. Raises `CursorError`."""
         with self._database.reading() as connection:
-            return alerts.page(connection, query or AlertQuery(), after, limit)
+            return listing.page(connection, query or AlertQuery(), after, limit)
 
     def alert(self, id_: int) -> Alert | None:
         """The alert of that id."""
@@ -187,53 +187,57 @@ class Relational:
         """The alerts of a robot (site, customer, …), open and closed, the newest first."""
         query = AlertQuery(state="all", entity=Entity(kind, id_))
         with self._database.reading() as connection:
-            return list(alerts.page(connection, query, None, limit).items)
+            return list(listing.page(connection, query, None, limit).items)
 
     def open_alert(self, key: SignalKey) -> Alert | None:
         """The open alert of that rule and entity."""
         query = AlertQuery(rule=key[0], entity=Entity(key[1], key[2]))
         with self._database.reading() as connection:
-            return next(iter(alerts.page(connection, query, None, 1).items), None)
+            return next(iter(listing.page(connection, query, None, 1).items), None)
 
     def count_suppressed(self) -> int:
         """Open alerts that are suppressed."""
         with self._database.reading() as connection:
-            return alerts.count_suppressed(connection)
+            return listing.count_matching(connection, AlertQuery(suppressed=True))
 
     def count_hidden(self, by: SignalKey) -> int:
         """Open alerts that are suppressed by this other one."""
         with self._database.reading() as connection:
-            return alerts.count_hidden(connection, by)
+            return listing.count_matching(connection, AlertQuery(hidden_by=by))
 
-    def open_by_severity(self) -> dict[str, int]:
-        """Open alerts by severity."""
+    def open_by_severity(self, csm: str | None = None) -> dict[str, int]:
+        """Open alerts by severity; with `csm`, those that this person sees."""
         with self._database.reading() as connection:
-            return alerts.count_open(connection, "severity")
+            return listing.count_open(connection, "severity", csm)
+
+    def sees(self, csm: str, customer: str | None) -> bool:
+        """Whether a person that sees its own only may see what is of this customer."""
+        with self._database.reading() as connection:
+            return sight.sees(connection, csm, customer)
 
     def open_by_robot(self) -> dict[str, int]:
         """Open alerts by robot; robots without one are not in it."""
         with self._database.reading() as connection:
-            return alerts.count_open(connection, "entity")
+            return listing.count_open(connection, "entity")
 
     def alerted_subsystems(self) -> set[tuple[str, str]]:
         """Every (robot, subsystem) with an open alert."""
         with self._database.reading() as connection:
-            return alerts.open_subsystems(connection)
+            return listing.open_subsystems(connection)
 
-    def act(self, id_: int, action: Action, who: str, now: int) -> Alert:
-        """A person's action. Raises `UnknownAlertError`, and what `queue.act` raises."""
-        with self._database.writing() as connection:
-            alert = alerts.one(connection, id_)
-            if alert is None:
-                raise UnknownAlertError(id_)
-            [acted] = alerts.save(connection, [queue.act(alert, action, who, now)])
-            return acted
+    def act(
+        self,
+        id_: int,
+        action: Action,
+        who: str,
+        now: int,
+        *,
+        revision: int | None = None,
+        expected: Work | None = None,
+    ) -> Alert:
+        """As `queue.act`."""
+        return self.queue.act(id_, action, who, now, revision=revision, expected=expected)
 
-    def wake(self, now: int) -> list[int]:
-        """Ends the snoozes that are over; answers the ids of their alerts. Cheap when there are none."""
-        with self._database.reading() as connection:
-            if not alerts.snoozed_until(connection, now):
-                return []
-        with self._database.writing() as connection:
-            steps = [queue.wake(alert, now) for alert in alerts.snoozed_until(connection, now)]
-            return [alert.id for alert in alerts.save(connection, [step for step in steps if step])]
+    def advance(self, now: int) -> list[int]:
+        """As `queue.advance`."""
+        return self.queue.advance(now)

@@ -1,30 +1,23 @@
 """Alerts and their audit trail, as rows."""
 
-import base64
-import binascii
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Row,
     RowMapping,
-    Select,
-    and_,
     bindparam,
     func,
     insert,
-    or_,
     select,
-    tuple_,
     update,
 )
 
 from collector.queue import (
     RANK,
+    SILENCE,
     Alert,
     Entry,
     Kind,
@@ -34,111 +27,143 @@ from collector.queue import (
     Step,
     Work,
 )
-from collector.relational.schema import alerts, audit
+from collector.ranking import Point
+from collector.relational.cases import IS_OPEN, of_keys, portions
+from collector.relational.schema import alerts, audit, happenings
 from rules.evaluation import By, Entity, Evidence, SignalKey
 
-State = Literal["open", "closed", "all"]
-Item = TypeVar("Item")
-_FIXED: Final = ("rule", "subsystem", "opened_at", "since", "opened_value", "threshold")
+_FIXED: Final = (
+    "rule",
+    "subsystem",
+    "opened_at",
+    "since",
+    "opened_value",
+    "threshold",
+    "customer",
+    "site",
+    "relapse_of",
+    "relapses",
+)
 _MOVING: Final = (
     "value",
     "signal_at",
     "acknowledged_at",
     "acknowledged_by",
+    "snoozed_at",
     "snoozed_until",
     "snooze_reason",
     "closed_at",
     "closed_by",
     "close_note",
+    "owner",
+    "ack_due_at",
+    "resolve_due_at",
+    "ack_missed_at",
+    "escalates_at",
+    "returns_at",
+    "escalated",
+    "moved_at",
+    "priority",
+    "revision",
 )
 _EVIDENCE: Final = tuple(field.name for field in fields(Evidence))
-
-
-class CursorError(ValueError):
-    """The cursor is not one that this queue gave out."""
+_HAPPENINGS: Final = frozenset(
+    {
+        Kind.OPENED,
+        Kind.ASSIGNED,
+        Kind.ESCALATED,
+        Kind.RETURNED,
+        Kind.RELAPSED,
+        Kind.WOKE,
+        Kind.CLOSED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[Item]):
-    """Some items, and the cursor of those after them, if there are any."""
+class Measured:
+    """Of an open alert only what a new value of it asks for."""
 
-    items: tuple[Item, ...]
-    next: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class AlertQuery:
-    """Which alerts: the open ones as a queue (worst, then oldest first), others the newest first."""
-
-    state: State = "open"
-    rule: str | None = None
-    robot: str | None = None
-    entity: Entity | None = None  # of any kind
-    severity: Severity | None = None
-    subsystem: str | None = None
-    work: Work | None = None
-    suppressed: bool | None = None  # None: either
-    hidden_by: SignalKey | None = None  # suppressed by this rule, kind and entity
-
-
-def page(connection: Connection, query: AlertQuery, after: str | None, limit: int) -> Page[Alert]:
-    """At most `limit` alerts after the cursor `after`. Raises `CursorError`."""
-    statement = _ordered(_matching(query), query.state)
-    if after is not None:
-        statement = statement.where(_beyond(query.state, _read_cursor(query.state, after)))
-    found = [_alert(row) for row in connection.execute(statement.limit(limit + 1))]
-    more = len(found) > limit
-    return Page(tuple(found[:limit]), _cursor(query.state, found[limit - 1]) if more else None)
+    id: int
+    value: float | None
+    measure: str
 
 
 def one(connection: Connection, id_: int) -> Alert | None:
     """The alert of that id."""
     row = connection.execute(select(alerts).where(alerts.c.id == id_)).one_or_none()
-    return None if row is None else _alert(row)
+    return None if row is None else read(row)
 
 
-def open_alerts(connection: Connection) -> list[Alert]:
-    """All open alerts, in the order in which they opened."""
-    query = select(alerts).where(_is_open()).order_by(alerts.c.id)
-    return [_alert(row) for row in connection.execute(query)]
+def by_ids(connection: Connection, ids: Collection[int]) -> dict[int, Alert]:
+    """Those of the alerts that there are."""
+    queries = (select(alerts).where(alerts.c.id.in_(portion)) for portion in portions(ids))
+    return {row.id: read(row) for query in queries for row in connection.execute(query)}
 
 
-def snoozed_until(connection: Connection, now: int) -> list[Alert]:
-    """The alerts whose snooze is over."""
-    query = select(alerts).where(alerts.c.work == Work.SNOOZED.value, alerts.c.snoozed_until <= now)
-    return [_alert(row) for row in connection.execute(query.order_by(alerts.c.id))]
+def open_of_rules(connection: Connection, gone: Collection[str]) -> list[Alert]:
+    """The open alerts of these rules, in the order in which they opened."""
+    query = select(alerts).where(IS_OPEN, alerts.c.rule.in_(list(gone))).order_by(alerts.c.id)
+    return [read(row) for row in connection.execute(query)]
 
 
-def count_open(connection: Connection, column: Literal["severity", "entity", "subsystem"]) -> dict[str, int]:
-    """Open alerts counted by severity, robot or subsystem."""
-    by = alerts.c[column]
-    query = select(by, func.count()).where(_is_open()).group_by(by)
-    if column == "entity":
-        query = query.where(alerts.c.kind == "robot")
-    return {row[0]: row[1] for row in connection.execute(query)}
+def open_rules(connection: Connection) -> set[str]:
+    """The rules that have an open alert."""
+    return set(connection.scalars(select(alerts.c.rule).where(IS_OPEN).distinct()))
 
 
-def open_subsystems(connection: Connection) -> set[tuple[str, str]]:
-    """Every robot and subsystem with an open alert."""
-    query = select(alerts.c.entity, alerts.c.subsystem).where(_is_open(), alerts.c.kind == "robot").distinct()
-    return {(entity, subsystem) for entity, subsystem in connection.execute(query)}
+def open_by_key(connection: Connection, keys: Collection[SignalKey]) -> dict[SignalKey, Alert]:
+    """The open alerts of these rules and entities."""
+    found = (read(row) for row in of_keys(connection, select(alerts).where(IS_OPEN), alerts, keys))
+    return {alert.key: alert for alert in found}
 
 
-def count_suppressed(connection: Connection) -> int:
-    """Open alerts that are suppressed."""
-    query = select(func.count()).where(_is_open(), alerts.c.suppressed_reason.is_not(None))
-    return int(connection.scalars(query).one())
+def measured_by_key(connection: Connection, keys: Collection[SignalKey]) -> dict[SignalKey, Measured]:
+    """The latest values of the open alerts of these rules and entities."""
+    measure = alerts.c.evidence[0]["measure"].as_string()
+    columns = (alerts.c.rule, alerts.c.kind, alerts.c.entity, alerts.c.id, alerts.c.value, measure)
+    rows: Iterable[Any] = of_keys(connection, select(*columns).where(IS_OPEN), alerts, keys)
+    return {(rule, kind, of): Measured(id_, value, name or "") for rule, kind, of, id_, value, name in rows}
 
 
-def count_hidden(connection: Connection, by: SignalKey) -> int:
-    """Open alerts that are suppressed by this one, itself not among them."""
-    return int(connection.scalars(select(func.count()).where(_is_open(), *_hidden_by(by))).one())
+def closed_since(connection: Connection, keys: Collection[SignalKey], since: int) -> dict[SignalKey, Alert]:
+    """Of these rules and entities the alert that closed last, if not before `since`."""
+    query = select(alerts).where(alerts.c.work == Work.CLOSED.value, alerts.c.closed_at >= since)
+    found = [read(row) for row in of_keys(connection, query, alerts, keys)]
+    return {alert.key: alert for alert in sorted(found, key=lambda alert: (alert.closed_at or 0, alert.id))}
+
+
+def due(connection: Connection, now: int, limit: int) -> list[Alert]:
+    """Open alerts of which the system has something to do by now, the longest due first."""
+    query = select(alerts).where(IS_OPEN, alerts.c.next_at <= now).order_by(alerts.c.next_at, alerts.c.id)
+    return [read(row) for row in connection.execute(query.limit(limit))]
+
+
+def any_due(connection: Connection, now: int) -> bool:
+    """Whether there are such."""
+    query = select(alerts.c.id).where(IS_OPEN, alerts.c.next_at <= now).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def history(connection: Connection, id_: int) -> list[Entry]:
     """The audit trail of an alert, the oldest entry first."""
     query = select(audit).where(audit.c.alert == id_).order_by(audit.c.id)
-    return [Entry(row.at, Kind(row.kind), row.who, row.detail) for row in connection.execute(query)]
+    return [_entry(row) for row in connection.execute(query)]
+
+
+def last_change(connection: Connection, id_: int) -> Entry | None:
+    """What was last done to the work of an alert: the newest entry that is not of the signal's making."""
+    told = [kind.value for kind in Kind if kind not in _OF_SIGNALS]
+    query = select(audit).where(audit.c.alert == id_, audit.c.kind.in_(told)).order_by(audit.c.id.desc())
+    row = connection.execute(query.limit(1)).one_or_none()
+    return None if row is None else _entry(row)
+
+
+_OF_SIGNALS: Final = (Kind.SIGNAL, Kind.SUPPRESSED, Kind.UNSUPPRESSED)
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(row.at, Kind(row.kind), row.who, row.detail)
 
 
 def add(connection: Connection, new: Sequence[Alert]) -> list[int]:
@@ -156,20 +181,38 @@ def rewrite(connection: Connection, changed: Sequence[Alert]) -> None:
         connection.execute(update(alerts).where(alerts.c.id == bindparam("changed")), rows)
 
 
-def report(connection: Connection, entries: Iterable[tuple[int, Entry]]) -> None:
-    """Writes entries of the audit trail, each with its alert's id."""
-    rows = [
-        {
-            "alert": id_,
-            "at": entry.at,
-            "kind": entry.kind.value,
-            "who": entry.who,
-            "detail": dict(entry.detail),
-        }
-        for id_, entry in entries
-    ]
+def revalue(connection: Connection, values: Mapping[int, float]) -> None:
+    """Writes the latest values of alerts, by id."""
+    rows = [{"changed": id_, "latest": value} for id_, value in values.items()]
     if rows:
-        connection.execute(insert(audit), rows)
+        statement = update(alerts).where(alerts.c.id == bindparam("changed"))
+        connection.execute(statement.values(value=bindparam("latest")), rows)
+
+
+def report(connection: Connection, entries: Iterable[tuple[int, Entry]]) -> None:
+    """Writes entries of the audit trail, each with its alert's id, and what is to be told of them."""
+    listed = list(entries)
+    if listed:
+        connection.execute(insert(audit), [_audited(id_, entry) for id_, entry in listed])
+    happened = [
+        {"alert": id_, "kind": kind, "at": entry.at}
+        for id_, entry in listed
+        if (kind := _happening(entry)) is not None
+    ]
+    if happened:
+        connection.execute(insert(happenings), happened)
+
+
+def _audited(id_: int, entry: Entry) -> dict[str, Any]:
+    told = {"kind": entry.kind.value, "who": entry.who, "detail": dict(entry.detail)}
+    return {"alert": id_, "at": entry.at, **told}
+
+
+def _happening(entry: Entry) -> str | None:
+    """How an entry is told outside, if it is."""
+    if entry.kind is Kind.SIGNAL and entry.detail.get("after") == Signal.RESOLVED.value:
+        return "resolved"
+    return entry.kind.value if entry.kind in _HAPPENINGS else None
 
 
 def save(connection: Connection, steps: Sequence[Step]) -> list[Alert]:
@@ -179,74 +222,13 @@ def save(connection: Connection, steps: Sequence[Step]) -> list[Alert]:
     return [step.alert for step in steps]
 
 
-def _matching(query: AlertQuery) -> Select[Any]:
-    wanted: list[ColumnElement[bool]] = []
-    if query.state != "all":
-        is_closed = query.state == "closed"
-        wanted.append((alerts.c.work == "closed") if is_closed else (alerts.c.work != "closed"))
-    entity = query.entity if query.robot is None else Entity("robot", query.robot)
-    if entity is not None:
-        wanted.append(and_(alerts.c.kind == entity.kind, alerts.c.entity == entity.id))
-    if query.suppressed is not None:
-        reason = alerts.c.suppressed_reason
-        wanted.append(reason.is_not(None) if query.suppressed else reason.is_(None))
-    if query.hidden_by is not None:
-        wanted += _hidden_by(query.hidden_by)
-    named = {"rule": query.rule, "severity": query.severity, "subsystem": query.subsystem, "work": query.work}
-    wanted += [alerts.c[name] == str(value) for name, value in named.items() if value is not None]
-    return select(alerts).where(*wanted)
+def count(connection: Connection, *where: Any) -> int:
+    """Open alerts of which this holds."""
+    return int(connection.scalars(select(func.count()).select_from(alerts).where(IS_OPEN, *where)).one())
 
 
-def _is_open() -> ColumnElement[bool]:
-    return alerts.c.work != Work.CLOSED.value
-
-
-def _hidden_by(by: SignalKey) -> list[ColumnElement[bool]]:
-    """What flaps suppresses itself; that is no other alert's doing."""
-    columns = (alerts.c.suppressed_rule, alerts.c.suppressed_kind, alerts.c.suppressed_entity)
-    equal = [column == part for column, part in zip(columns, by, strict=True)]
-    return [*equal, alerts.c.suppressed_reason != "flapping"]
-
-
-def _ordered(statement: Select[Any], state: State) -> Select[Any]:
-    if state == "open":
-        return statement.order_by(alerts.c.rank, alerts.c.opened_at, alerts.c.id)
-    return statement.order_by(alerts.c.opened_at.desc(), alerts.c.id.desc())
-
-
-def _key(state: State, alert: Alert) -> list[int]:
-    age = [alert.opened_at, alert.id]
-    return [RANK[alert.severity], *age] if state == "open" else age
-
-
-def _cursor(state: State, last: Alert) -> str:
-    return base64.urlsafe_b64encode(json.dumps(_key(state, last)).encode()).decode().rstrip("=")
-
-
-def _read_cursor(state: State, cursor: str) -> list[int]:
-    try:
-        key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (binascii.Error, ValueError):
-        raise CursorError("is not a cursor of this list; take it from 'next' of the page before") from None
-    expected = 3 if state == "open" else 2
-    if not isinstance(key, list) or len(key) != expected or not all(map(_is_number, key)):
-        raise CursorError(f"is not a cursor of the list of state '{state}'; take it from 'next' of that list")
-    return key
-
-
-def _is_number(part: object) -> bool:
-    return type(part) is int and 0 <= part < 2**63
-
-
-def _beyond(state: State, key: list[int]) -> ColumnElement[bool]:
-    age = tuple_(alerts.c.opened_at, alerts.c.id)
-    if state != "open":
-        return age < tuple_(*key)
-    rank, *rest = key
-    return or_(alerts.c.rank > rank, and_(alerts.c.rank == rank, age > tuple_(*rest)))
-
-
-def _alert(row: Row[Any]) -> Alert:
+def read(row: Row[Any]) -> Alert:
+    """A row as an alert."""
     values = row._mapping
     copied = {name: values[name] for name in (*_FIXED, *_MOVING)}
     reason = values["close_reason"]
@@ -259,6 +241,9 @@ def _alert(row: Row[Any]) -> Alert:
         close_reason=None if reason is None else Reason(reason),
         evidence=tuple(_evidence(entry) for entry in values["evidence"]),
         suppressed_by=_suppressor(values),
+        silenced_by=silenced(values["silence"], values["silence_reason"]),
+        checked=tuple(values["checked"] or ()),
+        reasons=tuple(map(Point.of_json, values["reasons"] or ())),
         **copied,
     )
 
@@ -266,6 +251,11 @@ def _alert(row: Row[Any]) -> Alert:
 def _suppressor(values: RowMapping) -> By | None:
     reason, *by = (values[f"suppressed_{part}"] for part in ("reason", "rule", "kind", "entity"))
     return None if reason is None else By(reason, by[0], Entity(by[1], by[2]))
+
+
+def silenced(id_: int | None, reason: str | None) -> By | None:
+    """A silence as what suppresses."""
+    return None if id_ is None else By(reason or "silenced", "", Entity(SILENCE, str(id_)))
 
 
 def _evidence(entry: Mapping[str, Any]) -> Evidence:
@@ -288,13 +278,19 @@ def _row(alert: Alert) -> dict[str, Any]:
 def _progress(alert: Alert) -> dict[str, Any]:
     """What changes in an alert's life."""
     moving = {name: getattr(alert, name) for name in _MOVING}
-    by = alert.suppressed_by
+    by, silence = alert.suppressed_by, alert.silenced_by
     return {
         **moving,
+        "due_at": alert.due_at,
+        "next_at": alert.next_at,
+        "checked": list(alert.checked),
+        "reasons": [point.as_json() for point in alert.reasons],
         "suppressed_reason": None if by is None else by.reason,
         "suppressed_rule": None if by is None else by.rule,
         "suppressed_kind": None if by is None else by.entity.kind,
         "suppressed_entity": None if by is None else by.entity.id,
+        "silence": None if silence is None else int(silence.entity.id),
+        "silence_reason": None if silence is None else silence.reason,
         "signal": alert.signal.value,
         "work": alert.work.value,
         "close_reason": None if alert.close_reason is None else alert.close_reason.value,

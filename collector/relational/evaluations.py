@@ -1,15 +1,17 @@
 """What evaluations of rules leave behind: signals, alerts, their audit trail, and how far they are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select
+from sqlalchemy import Connection, Row, Table, bindparam, delete, insert, select
 
 from collector import queue
 from collector.queue import Alert, Entry, Step
 from collector.relational import alerts as rows
+from collector.relational.cases import of_keys
+from collector.relational.opening import Cases
+from collector.relational.restanding import restand
 from collector.relational.schema import alert_log, signals, suppressed, turns, watermarks
 from rules import alert_log as log
 from rules.evaluation import (
@@ -50,15 +52,30 @@ def log_lines(connection: Connection, after: int) -> Sequence[tuple[int, str]]:
 
 def commit(connection: Connection, evaluations: Iterable[Evaluation], rules: RuleSet) -> list[int]:
     """Takes evaluations in, in order, and answers the ids of the alerts that changed."""
-    ledger = _Ledger(connection, rules)
-    for evaluation in evaluations:
+    marks = _watermarks(connection)
+    listed = _untaken(evaluations, marks)
+    ledger = _Ledger(connection, rules, marks, listed)
+    for evaluation in listed:
         ledger.take(evaluation)
-    return ledger.write()
+    changed = ledger.write()
+    restand(connection, ledger.customers, max(marks.values(), default=0))
+    return changed
+
+
+def _untaken(evaluations: Iterable[Evaluation], marks: dict[str, int]) -> list[Evaluation]:
+    """Those that were not taken before; their marks are set."""
+    found = []
+    for evaluation in evaluations:
+        if evaluation.at > marks.get(evaluation.group, -1):
+            marks[evaluation.group] = evaluation.at
+            found.append(evaluation)
+    return found
 
 
 def withdraw_missing(connection: Connection, rules: RuleSet, now: int) -> list[int]:
     """Closes alerts and forgets signals of rules that are no longer in use."""
-    gone = [alert for alert in rows.open_alerts(connection) if rule_named(rules, alert.rule) is None]
+    unknown = {name for name in rows.open_rules(connection) if rule_named(rules, name) is None}
+    gone = rows.open_of_rules(connection, unknown)
     rows.save(connection, [queue.withdraw(alert, now) for alert in gone])
     for table in (signals, turns, suppressed):
         connection.execute(delete(table).where(table.c.rule.not_in([*rules.by_name, STORM])))
@@ -71,37 +88,47 @@ class _Draft:
 
     alert: Alert
     entries: list[Entry] = field(default_factory=list)
+    opened: bool = False
 
 
 class _Ledger:
-    """The changes of one transaction. What many evaluations change again and again is written once."""
+    """The changes of one transaction. What many evaluations change again and again is written once.
 
-    def __init__(self, connection: Connection, rules: RuleSet) -> None:
+    Of the open alerts, which may be very many, only those are read that the evaluations touch.
+    """
+
+    def __init__(
+        self, connection: Connection, rules: RuleSet, marks: dict[str, int], evaluations: list[Evaluation]
+    ) -> None:
         self._connection = connection
         self._rules = rules
-        self._watermarks = _watermarks(connection)
-        self._open = {alert.key: _Draft(alert) for alert in rows.open_alerts(connection)}
+        self._marks = {evaluation.group: marks[evaluation.group] for evaluation in evaluations}
+        touched = {_key(event) for each in evaluations for event in each.events}
+        touched |= {_key(change) for each in evaluations for change in each.suppressions}
+        read = {_key(reading) for each in evaluations for reading in each.readings} - touched
+        begun = [event for each in evaluations for event in each.events if begins(event)]
+        known = rows.open_by_key(connection, touched)
+        self._open = {key: _Draft(alert) for key, alert in known.items()}
+        self._measured = rows.measured_by_key(connection, read)
+        self._turns = _turns(connection, {_key(event) for each in evaluations for event in each.events})
+        self._suppressed = _suppressed(connection, [_key(event) for event in begun])
+        self._cases = Cases(connection, begun)
         self._signals: dict[SignalKey, Signal] = {}
         self._changed: dict[_Draft, None] = {}
         self._values: dict[SignalKey, float] = {}
-        self._evaluated: dict[str, int] = {}
         self._turned: dict[SignalKey, Turns] = {}
         self._judged: dict[SignalKey, By | None] = {}
+        self._revalued: dict[int, float] = {}
         self._log: list[str] = []
 
-    @cached_property
-    def _turns(self) -> dict[SignalKey, Turns]:
-        """As they were before; asked for only where something happened."""
-        return _turns(self._connection)
-
-    @cached_property
-    def _suppressed(self) -> dict[SignalKey, By]:
-        return _suppressed(self._connection)
+    @property
+    def customers(self) -> set[str]:
+        """Those of whom an alert opened or closed."""
+        moved = (draft.alert for draft in self._changed if draft.opened or not draft.alert.is_open)
+        return {alert.customer for alert in moved if alert.customer is not None}
 
     def take(self, evaluation: Evaluation) -> None:
-        """One evaluation, unless it was taken before."""
-        if evaluation.at <= self._watermarks.get(evaluation.group, -1):
-            return
+        """One evaluation."""
         for event in evaluation.events:
             self._take_event(event)
         for suppression in evaluation.suppressions:
@@ -109,19 +136,25 @@ class _Ledger:
         self._log += log.lines(evaluation)
         for reading in evaluation.readings:
             self._take_reading(reading)
-        self._watermarks[evaluation.group] = self._evaluated[evaluation.group] = evaluation.at
 
     def write(self) -> list[int]:
         """Writes all of it; answers the ids of the alerts that changed."""
-        for key in list(self._values):
+        for key in [key for key in self._values if key in self._open]:
             self._measure(key)
         self._write_alerts()
+        self._write_values()
         self._write_signals()
         if self._log:
             self._connection.execute(insert(alert_log), [{"line": line} for line in self._log])
-        marks = [{"group": group, "evaluated_until": at} for group, at in self._evaluated.items()]
+        marks = [{"group": group, "evaluated_until": at} for group, at in self._marks.items()]
         _replace(self._connection, watermarks, [{"group": mark["group"]} for mark in marks], marks)
-        return [draft.alert.id for draft in self._changed]
+        return [draft.alert.id for draft in self._changed] + list(self._revalued)
+
+    def _write_values(self) -> None:
+        """Of alerts of which nothing but the value is new."""
+        known = ((self._measured[key], value) for key, value in self._values.items() if key in self._measured)
+        self._revalued = {found.id: value for found, value in known if value != found.value}
+        rows.revalue(self._connection, self._revalued)
 
     def _write_signals(self) -> None:
         _replace(self._connection, signals, [_signal_key(key) for key in self._signals], self._signal_rows())
@@ -140,7 +173,7 @@ class _Ledger:
         rows.report(self._connection, entries)
 
     def _take_event(self, event: Event) -> None:
-        key = (event.rule, event.entity.kind, event.entity.id)
+        key = _key(event)
         self._signals[key] = Signal(event.after, event.since)
         self._measure(key)
         self._turn(key, event)
@@ -155,11 +188,12 @@ class _Ledger:
         rule = rule_named(self._rules, event.rule)
         if rule is None:
             raise KeyError(f"an event of rule {event.rule}, which is not in use")
-        step = queue.opened(event, rule)
-        draft = self._open[key] = _Draft(step.alert, list(step.entries))
+        step = queue.opened(event, rule, self._cases.case(event))
+        draft = self._open[key] = _Draft(step.alert, list(step.entries), opened=True)
         self._changed[draft] = None
         by = self._judged.get(key) if key in self._judged else self._suppressed.get(key)
         self._keep(draft, queue.suppress(draft.alert, by, event.at))
+        self._keep(draft, queue.silence(draft.alert, self._cases.silenced(draft.alert), event.at))
 
     def _turn(self, key: SignalKey, event: Event) -> None:
         if event.rule != STORM and (begins(event) or ends(event)):
@@ -167,7 +201,7 @@ class _Ledger:
             self._turned[key] = turned(self._rules.by_name.get(event.rule), before, event)
 
     def _take_suppression(self, suppression: Suppression) -> None:
-        key = (suppression.rule, suppression.entity.kind, suppression.entity.id)
+        key = _key(suppression)
         self._judged[key] = suppression.by
         draft = self._open.get(key)
         if draft is not None:
@@ -176,9 +210,12 @@ class _Ledger:
 
     def _take_reading(self, reading: Reading) -> None:
         """Without data the last value known stays: silence is not zero."""
-        key = (reading.rule, reading.entity.kind, reading.entity.id)
-        draft = self._open.get(key)
-        value = None if draft is None else queue.value_in(reading, draft.alert)
+        key = _key(reading)
+        draft, known = self._open.get(key), self._measured.get(key)
+        if draft is None and known is None:
+            return
+        measure = known.measure if known is not None else draft.alert.measure if draft is not None else ""
+        value = queue.value_in(reading, measure)
         if value is not None:
             self._values[key] = value
 
@@ -207,6 +244,10 @@ class _Ledger:
         ]
 
 
+def _key(of: Event | Suppression | Reading) -> SignalKey:
+    return of.rule, of.entity.kind, of.entity.id
+
+
 def _signal_key(key: SignalKey) -> dict[str, Any]:
     rule, kind, entity = key
     return {"rule": rule, "kind": kind, "entity": entity}
@@ -222,15 +263,23 @@ def _suppressed_row(key: SignalKey, by: By) -> dict[str, Any]:
     return {**_signal_key(key), **told}
 
 
-def _turns(connection: Connection) -> dict[SignalKey, Turns]:
-    return {(row.rule, row.kind, row.entity): tuple(row.turns) for row in connection.execute(select(turns))}
+def _turns(connection: Connection, keys: Collection[SignalKey] | None = None) -> dict[SignalKey, Turns]:
+    """Of these signals, or (None) of all."""
+    return {(row.rule, row.kind, row.entity): tuple(row.turns) for row in _known(connection, turns, keys)}
 
 
-def _suppressed(connection: Connection) -> dict[SignalKey, By]:
+def _suppressed(connection: Connection, keys: Collection[SignalKey] | None = None) -> dict[SignalKey, By]:
     return {
         (row.rule, row.kind, row.entity): By(row.reason, row.by_rule, Entity(row.by_kind, row.by_entity))
-        for row in connection.execute(select(suppressed))
+        for row in _known(connection, suppressed, keys)
     }
+
+
+def _known(connection: Connection, table: Table, keys: Collection[SignalKey] | None) -> Iterator[Row[Any]]:
+    if keys is None:
+        yield from connection.execute(select(table))
+        return
+    yield from of_keys(connection, select(table), table, keys)
 
 
 def _watermarks(connection: Connection) -> dict[str, int]:

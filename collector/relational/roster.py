@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
 
 from collector.relational.schema import revisions, robots
+from collector.relational.sight import seen_by
 from collector.relational.versions import ROSTER
 
 
@@ -54,6 +55,7 @@ class RobotQuery:
     site: str | None = None
     industry: str | None = None
     lifecycle: Lifecycle | None = None
+    csm: str | None = None  # of this person's customers, and of those that are nobody's
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,11 @@ def all_robots(connection: Connection) -> list[RobotRecord]:
 
 def page(connection: Connection, query: RobotQuery, after: str | None, limit: int) -> list[RobotRecord]:
     """At most `limit` robots by id, after `after`."""
-    equal = [robots.c[name] == str(wanted) for name, wanted in asdict(query).items() if wanted is not None]
+    given = {name: wanted for name, wanted in asdict(query).items() if wanted is not None and name != "csm"}
+    equal = [robots.c[name] == str(wanted) for name, wanted in given.items()]
     statement = select(robots).where(*equal).order_by(robots.c.id).limit(limit)
+    if query.csm is not None:
+        statement = statement.where(seen_by(query.csm, robots.c.customer))
     if after is not None:
         statement = statement.where(robots.c.id > after)
     return [_record(row) for row in connection.execute(statement)]

@@ -12,8 +12,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, and_, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from collector.relational.alerts import CursorError, Page
 from collector.relational.database import Database
+from collector.relational.listing import CursorError, Page
 from collector.relational.schema import alerts, customers, robots, scores, sites
 from collector.scores.score import Score, as_json, from_json
 from collector.scores.settings import KINDS, Kind

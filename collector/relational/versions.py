@@ -3,10 +3,13 @@
 from sqlalchemy import Connection, insert, inspect, select, update
 from sqlalchemy.schema import CreateColumn
 
-from collector.relational.schema import VERSION, metadata, revisions, schema_version
+from collector import ranking
+from collector.queue import Severity
+from collector.relational.schema import VERSION, alerts, metadata, revisions, schema_version
 
 ROSTER = "roster"
 _COUNTED = 2  # the first version that counts changes of the roster
+_RANKED = 4  # the first that orders the queue by priority
 
 
 class NewerSchemaError(Exception):
@@ -30,6 +33,8 @@ def upgrade(connection: Connection) -> None:
         connection.execute(insert(schema_version).values(version=VERSION))
     else:
         _complete(connection)
+        if found < _RANKED:
+            _rank(connection)
         connection.execute(update(schema_version).values(version=VERSION))
     if found is None or found < _COUNTED:
         connection.execute(insert(revisions).values(name=ROSTER, value=0))
@@ -46,6 +51,20 @@ def _complete(connection: Connection) -> None:
                 connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {defined}")
         for index in table.indexes:
             index.create(connection, checkfirst=True)
+
+
+def _rank(connection: Connection) -> None:
+    """Gives the alerts of an older version the rank that their severity gives, and what time brings them."""
+    connection.exec_driver_sql("DROP INDEX IF EXISTS queue_order")
+    for severity in Severity:
+        points = ranking.points(severity, ranking.Standing())
+        values = {
+            "reasons": [point.as_json() for point in points],
+            "priority": ranking.priority(points, 0)
+            - alerts.c.opened_at * (ranking.AGE_PER_DAY / ranking.DAY_MS),
+            "next_at": alerts.c.snoozed_until,
+        }
+        connection.execute(update(alerts).where(alerts.c.severity == severity.value).values(values))
 
 
 def _found(connection: Connection) -> int | None:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from collector.http.changes import Changes
+from collector.http.signed import COOKIE
 from tests.browser import world
 from tests.browser.serving import Serving
+from tests.signing import session_of
 
 FLAGS = (
     "--no-sandbox",
@@ -22,6 +24,7 @@ FLAGS = (
     "--disable-sync",
 )
 PATIENCE_MS = 30_000
+SECRET = "a-session-that-every-site-knows"
 expect.set_options(timeout=PATIENCE_MS)
 _SHOWN = (  # what the page itself shows, or heals, is nothing to complain about
     "Failed to load resource: the server responded with a status of",
@@ -95,9 +98,15 @@ def empty_site(tmp_path: Path) -> Iterator[Site]:
 
 def _served(folder: Path) -> Iterator[Site]:
     built = world.opened(folder, first_group=1_000)
+    session_of(built.services, secret=SECRET)
     with Serving(built.services) as serving:
         yield Site(built, serving)
     world.close(built)
+
+
+def sign_in(context: BrowserContext) -> None:
+    """The browser has the session of `MEI` that every site has."""
+    context.add_cookies([{"name": COOKIE, "value": SECRET, "domain": "127.0.0.1", "path": "/"}])
 
 
 @pytest.fixture(params=["en", "zh"])
@@ -111,6 +120,7 @@ def page(chromium: Browser, language: str) -> Iterator[Page]:
     """A tab of a reader of that language; at its end, nothing may stand in the browser's console."""
     locale = {"en": "en-GB", "zh": "zh-CN"}[language]
     context = chromium.new_context(locale=locale, viewport={"width": 1440, "height": 1000})
+    sign_in(context)
     tab, complaints = context.new_page(), Complaints()
     tab.on("console", complaints.heard)
     tab.on("pageerror", lambda error: complaints.found.append(str(error)))

@@ -11,9 +11,10 @@ from sqlalchemy.exc import OperationalError
 from collector.http.changes import Changes
 from collector.http.i18n import Words, zone
 from collector.queue import Acknowledge, Close, Reason
-from tests.browser.conftest import Site
+from tests.browser.conftest import Site, sign_in
 from tests.browser.world import DAY, HOUR, MINUTE, SILENT, TZ
 from tests.http.away import AwayStore
+from tests.signing import MEI
 
 # One worker runs them all: while the browser is there, its event loop is, and other tests have their own.
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -70,7 +71,7 @@ def test_an_alert_is_acknowledged_in_the_queue(page: Page, site: Site, language:
     expect(page.locator(".toast")).to_contain_text(t("done.acknowledge", what=""))
     alert = site.world.services.relational.alert(id_)
     assert alert is not None
-    assert (alert.work, alert.acknowledged_by) == ("acknowledged", t("action.nobody"))
+    assert (alert.work, alert.acknowledged_by) == ("acknowledged", MEI.id)
 
 
 def test_an_alert_is_snoozed_with_a_reason(page: Page, site: Site, language: str) -> None:
@@ -82,7 +83,6 @@ def test_an_alert_is_snoozed_with_a_reason(page: Page, site: Site, language: str
     window = page.get_by_role("dialog")
     window.get_by_label(t("action.for_4h"), exact=True).check()
     window.get_by_label(t("action.snooze_reason")).fill("spare part comes / 备件周四到货")
-    window.get_by_label(t("action.by")).fill("李薇")
     window.get_by_role("button", name=t("action.snooze")).click()
     expect(window).to_be_hidden()
     expect(row(page, id_)).to_have_count(0)
@@ -318,17 +318,14 @@ def test_languages_are_switched_and_remembered(page: Page, site: Site, language:
     expect(page.locator("html")).to_have_attribute("lang", re.compile(other))
 
 
-def test_a_name_given_once_signs_every_action(page: Page, site: Site, language: str) -> None:
-    """The reader's name is asked for in the bar and stands in the history afterwards."""
+def test_who_is_signed_in_signs_every_action(page: Page, site: Site, language: str) -> None:
+    """Its name stands in the bar, and in the row afterwards."""
     t = words(language)
     id_ = site.world.fires("NavigationInterrupted", 0)
     open_queue(page, site)
-    page.locator(".you summary").click()
-    page.locator(".you input[name=who]").fill("李薇")
-    page.locator(".you").get_by_role("button", name=t("app.save")).click()
-    expect(page.locator(".you summary")).to_contain_text("李薇")
+    expect(page.locator(".you summary")).to_contain_text(MEI.name)
     row(page, id_).get_by_role("button", name=t("action.acknowledge")).click()
-    expect(row(page, id_).locator(".work")).to_contain_text("李薇")
+    expect(row(page, id_).locator(".work")).to_contain_text(MEI.name)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -337,6 +334,7 @@ def test_pages_fit_a_phone(
 ) -> None:
     """At the width of a phone nothing sticks out to the side."""
     context = chromium.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    sign_in(context)
     page = context.new_page()
     for path in PAGES:
         page.goto(f"{site.url}{path}{'&' if '?' in path else '?'}lang={language}")

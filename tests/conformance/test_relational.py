@@ -234,8 +234,8 @@ def test_people_act_and_the_history_says_so(database: Relational, signals: Signa
     [id_] = database.commit(signals.fires(T, "Silent", "r1"), RULES)
     database.act(id_, Acknowledge("calling them"), "mei", T + 1)
     database.act(id_, Snooze(T + HOUR, "site is closed"), "mei", T + 2)
-    assert database.wake(T + HOUR - 1) == []
-    assert database.wake(T + HOUR) == [id_]
+    assert database.advance(T + HOUR - 1) == []
+    assert database.advance(T + HOUR) == [id_]
     closed = database.act(id_, Close(Reason.OTHER, "robot was moved"), "li", T + HOUR + 1)
     assert database.alert(id_) == closed
     assert [(entry.kind.value, entry.who, entry.at) for entry in database.history(id_)] == [

@@ -72,7 +72,7 @@ class Queue(RuleBasedStateMachine):
     def time_passes(self, hours: int) -> None:
         """Snoozes that are over end."""
         self.now += hours * HOUR
-        self.database.wake(self.now)
+        self.database.advance(self.now)
 
     @rule(kind=st.sampled_from(["acknowledge", "snooze", "close"]), choice=st.integers(0, 9))
     def somebody_acts(self, kind: str, choice: int) -> None:
@@ -129,7 +129,7 @@ class Queue(RuleBasedStateMachine):
     @invariant()
     def no_snooze_outlives_its_end(self) -> None:
         """After `wake` nothing is snoozed that should not be."""
-        self.database.wake(self.now)
+        self.database.advance(self.now)
         for alert in self.all_alerts():
             assert alert.snoozed_until is None or alert.snoozed_until > self.now
 

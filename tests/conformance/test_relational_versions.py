@@ -10,7 +10,7 @@ from sqlalchemy import text, update
 from collector.queue import Acknowledge, Kind
 from collector.relational import AlertQuery, Relational, RobotRecord, UnusableDatabaseError
 from collector.relational.database import Database
-from collector.relational.schema import VERSION, schema_version
+from collector.relational.schema import VERSION, metadata, schema_version
 from rules.evaluation import By, Entity, Suppression
 from rules.lifecycle import State
 from tests.collector.evaluations import RULES, Signals, evaluation
@@ -84,7 +84,8 @@ def test_alerts_of_an_older_server_can_be_suppressed(url: str) -> None:
     with raw.writing() as connection:
         for table in ("turns", "suppressed", "alert_log"):
             connection.execute(text(f"DROP TABLE {table}"))
-        connection.execute(text("DROP INDEX alerts_by_suppressor"))
+        for index in [index.name for index in metadata.tables["alerts"].indexes]:
+            connection.execute(text(f"DROP INDEX {index}"))
         for part in ("reason", "rule", "kind", "entity"):
             connection.execute(text(f"ALTER TABLE alerts DROP COLUMN suppressed_{part}"))
         connection.execute(update(schema_version).values(version=2))

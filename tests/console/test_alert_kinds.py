@@ -24,6 +24,7 @@ from rules.rule import Compare, Leaf, Silent, leaves
 from rules.storm import MEASURE, NAME
 from tests.browser import world
 from tests.browser.world import DAY, HOUR, NOW, World
+from tests.signing import sign_in
 
 HTML = {"Accept": "text/html"}
 RULES = """
@@ -93,7 +94,7 @@ def built(tmp_path: Path) -> Iterator[World]:
 def client(built: World) -> Iterator[TestClient]:
     """A browser without scripts."""
     with TestClient(app.create(built.services)) as opened:
-        yield opened
+        yield sign_in(opened, built.services)
 
 
 def visited(robot: str, hour: int, visitors: int) -> StoredSample:

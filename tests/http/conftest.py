@@ -20,6 +20,7 @@ from collector.telemetry import Telemetry
 from rules.evaluation import By, Entity, Event, Suppression
 from rules.lifecycle import State
 from tests.collector.evaluations import RULES, Signals, evaluation, evidence
+from tests.signing import sign_in
 
 T = 1_795_309_200_000  # 2026-11-22T01:00:00Z
 MINUTE = 60_000
@@ -111,11 +112,21 @@ def world(tmp_path: Path, clock: Clock, health: list[Health]) -> Iterator[World]
 
 @pytest.fixture
 def client(world: World) -> Iterator[TestClient]:
-    """A script that talks to the app."""
-    with TestClient(
-        create(world.services), base_url="http://vitals", raise_server_exceptions=False
-    ) as client:
+    """An admin's script that talks to the app."""
+    with visitor(world) as client:
+        yield sign_in(client, world.services)
+
+
+@pytest.fixture
+def stranger(world: World) -> Iterator[TestClient]:
+    """Somebody who is not signed in."""
+    with visitor(world) as client:
         yield client
+
+
+def visitor(world: World) -> TestClient:
+    """A client of the app that is not signed in."""
+    return TestClient(create(world.services), base_url="http://vitals", raise_server_exceptions=False)
 
 
 def hello() -> wire.Hello:

@@ -12,6 +12,7 @@ from collector.http.services import Health
 from collector.stores import Commit, Loss, LossReason, Rows, StoredSample, Watermark
 from tests.http.away import AwayStore
 from tests.http.conftest import MINUTE, T, World, hello, sample
+from tests.signing import sign_in
 
 HTML = {"Accept": "text/html"}
 HOUR = 60 * MINUTE
@@ -22,7 +23,7 @@ def away(world: World) -> Iterator[TestClient]:
     """The app over a store that is away."""
     services = replace(world.services, store=AwayStore())  # type: ignore[arg-type]
     with TestClient(create(services), base_url="http://vitals") as client:
-        yield client
+        yield sign_in(client, services)
 
 
 def stores(world: World, samples: list[StoredSample], losses: list[Loss] = []) -> None:  # noqa: B006

@@ -15,6 +15,7 @@ from collector.http.events import stream
 from collector.http.server import AddressError, listen, serve
 from collector.http.services import Health
 from tests.http.conftest import World
+from tests.signing import token_of
 
 
 @contextlib.asynccontextmanager
@@ -45,9 +46,13 @@ async def events(response: httpx.Response) -> AsyncIterator[tuple[str, dict[str,
 def test_a_page_hears_of_changes_until_the_server_stops(world: World) -> None:
     """Events name what changed; an open stream does not hold the server up when it stops."""
     heard: list[tuple[str, object]] = []
+    headers = {"Authorization": f"Bearer {token_of(world.services)}"}
 
     async def page(url: str, opened: asyncio.Event) -> None:
-        async with httpx.AsyncClient(timeout=60) as client, client.stream("GET", f"{url}/events") as response:
+        async with (
+            httpx.AsyncClient(timeout=60, headers=headers) as client,
+            client.stream("GET", f"{url}/events") as response,
+        ):
             assert response.headers["content-type"].startswith("text/event-stream")
             opened.set()
             async for name, data in events(response):
@@ -61,7 +66,7 @@ def test_a_page_hears_of_changes_until_the_server_stops(world: World) -> None:
                 await opened.wait()
                 world.services.changes.publish("robots", ["r1"])
                 [id_] = world.fires("Silent", "r1")
-                await asyncio.to_thread(_acknowledge, url, id_)
+                await asyncio.to_thread(_acknowledge, url, id_, headers)
                 while len(heard) < 2:
                     await asyncio.sleep(0.01)
             await reading
@@ -70,8 +75,8 @@ def test_a_page_hears_of_changes_until_the_server_stops(world: World) -> None:
     assert sorted(heard) == [("alerts", ["1"]), ("robots", ["r1"])]
 
 
-def _acknowledge(url: str, id_: int) -> None:
-    httpx.post(f"{url}/api/v1/alerts/{id_}/acknowledge", json={}).raise_for_status()
+def _acknowledge(url: str, id_: int, headers: dict[str, str]) -> None:
+    httpx.post(f"{url}/api/v1/alerts/{id_}/acknowledge", json={}, headers=headers).raise_for_status()
 
 
 async def listening(changes: Changes, keep_alive_s: float = 60.0) -> AsyncIterator[Change | None]:

@@ -4,7 +4,6 @@ that of a backtest over the recording of the run are the same bytes.
 
 import json
 import threading
-import urllib.request
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -148,7 +147,7 @@ def written(folder: Path) -> tuple[Path, Path]:
 
 def log_of(collector: Collector) -> list[dict[str, Any]]:
     """The alert log by now."""
-    with urllib.request.urlopen(f"{collector.url}/api/v1/alert-log", timeout=30) as response:
+    with collector.ask("api/v1/alert-log") as response:
         return [json.loads(line) for line in response]
 
 

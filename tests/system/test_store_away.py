@@ -2,7 +2,6 @@
 
 import re
 import sqlite3
-import urllib.request
 from contextlib import closing
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -20,7 +19,7 @@ pytestmark = pytest.mark.system
 def _ask(collector: Collector, path: str) -> str:
     """A page, whatever its status; empty where there is no answer."""
     try:
-        with urllib.request.urlopen(f"{collector.url}/{path}", timeout=30) as answer:
+        with collector.ask(path) as answer:
             return str(answer.read().decode())
     except HTTPError as error:
         return error.read().decode()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Final
 
 from pydantic import BaseModel
 
@@ -16,8 +15,6 @@ from collector.subjects import Subject, subject, subjects
 from rules.evaluation import By
 from rules.rule import Rule
 from rules.storm import rule_named
-
-ANONYMOUS: Final = "api"
 
 
 class Text(BaseModel):
@@ -141,10 +138,10 @@ def detail(services: Services, id_: int) -> AlertDetail:
     )
 
 
-def act(services: Services, id_: int, action: Action, who: str | None) -> AlertDetail:
+def act(services: Services, id_: int, action: Action, who: str) -> AlertDetail:
     """Does what a person asks, and tells the open pages. Raises `Problem` (404, 409, 422)."""
     try:
-        services.relational.act(id_, action, (who or "").strip() or ANONYMOUS, services.clock())
+        services.relational.act(id_, action, who, services.clock())
     except UnknownAlertError:
         raise missing("alert", id_) from None
     except IllegalActionError as error:
@@ -182,7 +179,7 @@ def _item(services: Services, alert: Alert, about: Subject) -> AlertItem:
         closed_by=alert.closed_by,
         close_reason=alert.close_reason,
         close_note=alert.close_note,
-        suppressed_by=_suppressor(alert.suppressed_by),
+        suppressed_by=_suppressor(alert.hidden_by),
     )
 
 

@@ -2,17 +2,21 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from collector import telemetry
 from collector.http import events
 from collector.http.api import alerts, delivery, export, robots, series
 from collector.http.fields import EmptyIsNone, GivenDuration, GivenInstant, Limit, one_of
+from collector.http.gate import still_signed_in
 from collector.http.problems import MEDIA_TYPE as PROBLEM
 from collector.http.problems import invalid
 from collector.http.services import Services
+from collector.http.signed import require
+from collector.people import May
 from collector.queue import Acknowledge, Close, Reason, Severity, Snooze, Work
 from collector.relational import AlertQuery, CursorError, Lifecycle, RobotQuery
 from rules import storm
@@ -20,13 +24,18 @@ from rules import storm
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"description": about, "content": {PROBLEM: {"schema": {"type": "object"}}}}
     for status, about in {
+        400: "The request cannot be read.",
+        401: "Nobody is signed in; send a token of the API.",
+        403: "The person who asks may not do this.",
         404: "There is no such thing.",
         409: "The alert cannot be so changed now.",
         422: "A value cannot be used; `errors` names fields.",
         503: "Store or database cannot answer now; `Retry-After` says when to ask again.",
     }.items()
 }
-router = APIRouter(prefix="/api/v1", responses=_REFUSALS)
+_token = HTTPBearer(auto_error=False, description="A token of the API: `rv_…`, made on the page /me.")
+router = APIRouter(prefix="/api/v1", responses=_REFUSALS, dependencies=[Depends(_token)])
+health = APIRouter(prefix="/api/v1")
 monitoring = APIRouter()
 AlertId = Annotated[int, Path(ge=1, le=2**53, description="The alert's number.")]
 RobotId = Annotated[str, Path(max_length=64)]
@@ -89,14 +98,12 @@ class SeriesQuery(_Given):
 class AcknowledgeBody(_Given):
     """Somebody takes the alert."""
 
-    by: Annotated[str | None, Field(max_length=100)] = None
     note: str | None = None
 
 
 class SnoozeBody(_Given):
     """Nobody wants to see the alert for a while: `until` a time, or `for` so long."""
 
-    by: Annotated[str | None, Field(max_length=100)] = None
     until: GivenInstant | None = None
     length: Annotated[GivenDuration | None, Field(alias="for")] = None
     reason: str
@@ -111,7 +118,6 @@ class SnoozeBody(_Given):
 class CloseBody(_Given):
     """Somebody is done with the alert."""
 
-    by: Annotated[str | None, Field(max_length=100)] = None
     reason: CloseReason
     note: str | None = None
 
@@ -158,21 +164,23 @@ def get_alert(request: Request, alert: AlertId) -> alerts.AlertDetail:
 @router.post("/alerts/{alert}/acknowledge")
 def acknowledge(request: Request, alert: AlertId, body: AcknowledgeBody) -> alerts.AlertDetail:
     """Takes an alert."""
-    return alerts.act(services_of(request), alert, Acknowledge(body.note), body.by)
+    return alerts.act(services_of(request), alert, Acknowledge(body.note), require(request, May.WORK).id)
 
 
 @router.post("/alerts/{alert}/snooze")
 def snooze(request: Request, alert: AlertId, body: SnoozeBody) -> alerts.AlertDetail:
     """Hides an alert for a while."""
-    services = services_of(request)
+    person, services = require(request, May.WORK), services_of(request)
     until = body.until if body.until is not None else services.clock() + (body.length or 0)
-    return alerts.act(services, alert, Snooze(until, body.reason), body.by)
+    return alerts.act(services, alert, Snooze(until, body.reason), person.id)
 
 
 @router.post("/alerts/{alert}/close")
 def close(request: Request, alert: AlertId, body: CloseBody) -> alerts.AlertDetail:
     """Ends an alert, with a reason."""
-    return alerts.act(services_of(request), alert, Close(Reason(body.reason), body.note), body.by)
+    return alerts.act(
+        services_of(request), alert, Close(Reason(body.reason), body.note), require(request, May.WORK).id
+    )
 
 
 @router.get("/robots")
@@ -208,21 +216,23 @@ def get_delivery(request: Request, robot: RobotId) -> delivery.RobotDelivery:
 @router.get("/export", response_class=StreamingResponse)
 def get_export(request: Request) -> StreamingResponse:
     """A recording of everything stored: one Parquet file."""
+    require(request, May.EXPORT)
     return export.recording(services_of(request))
 
 
 @router.get("/alert-log", response_class=StreamingResponse)
 def get_alert_log(request: Request) -> StreamingResponse:
     """What every evaluation said of alerts, the oldest first: a line of JSON each."""
+    require(request, May.EXPORT)
     return export.alert_log(services_of(request))
 
 
-@router.get("/health", response_model=HealthReport)
+@health.get("/health", response_model=HealthReport)
 def get_health(request: Request) -> JSONResponse:
     """200 while the collector does its work, else 503."""
-    health = services_of(request).health()
-    report = HealthReport(ok=health.ok, parts=dict(health.parts), ill=sorted(health.ill))
-    return JSONResponse(report.model_dump(), 200 if health.ok else 503)
+    found = services_of(request).health()
+    report = HealthReport(ok=found.ok, parts=dict(found.parts), ill=sorted(found.ill))
+    return JSONResponse(report.model_dump(), 200 if found.ok else 503)
 
 
 @monitoring.get("/metrics", include_in_schema=False)
@@ -237,7 +247,7 @@ def get_metrics(request: Request) -> Response:
 async def get_events(request: Request) -> StreamingResponse:
     """For open pages: what has changed."""
     services = services_of(request)
-    stream = events.stream(services.changes, services.health)
+    stream = events.stream(services.changes, services.health, welcome=still_signed_in(request))
     return StreamingResponse(stream, headers=events.HEADERS, media_type=events.MEDIA_TYPE)
 
 

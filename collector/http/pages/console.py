@@ -1,9 +1,9 @@
 """The console: pages for people, rendered here; a few scripts only keep them current."""
 
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
@@ -11,18 +11,15 @@ from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Resp
 from collector.http.fields import duration
 from collector.http.i18n import Words
 from collector.http.pages.frame import (
-    COOKIE_AGE_S,
     STATIC,
-    WHO,
-    WHO_LENGTH,
     GivenForm,
     UnknownPageError,
     by_script,
     context,
     problem,
     render,
-    who,
 )
+from collector.http.signed import require
 from collector.http.views import alert as alert_view
 from collector.http.views import alert_plots
 from collector.http.views import fleet as fleet_view
@@ -30,6 +27,7 @@ from collector.http.views import queue as queue_view
 from collector.http.views import robot as robot_view
 from collector.http.views.plots import Plot
 from collector.http.views.rows import Row, place, rows
+from collector.people import May
 from collector.queue import (
     MAX_TEXT,
     REASONS,
@@ -124,17 +122,6 @@ def notices_alone(request: Request) -> Response:
     return render(request, "notices.html")
 
 
-@router.post("/me")
-def me(form: GivenForm) -> Response:
-    """Remembers the reader's name."""
-    to = form.get("to", "/")
-    local = to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
-    response = RedirectResponse(local, HTTPStatus.SEE_OTHER)
-    name = quote(form.get("who", "").strip()[:WHO_LENGTH])
-    response.set_cookie(WHO, name, max_age=COOKIE_AGE_S, samesite="lax", httponly=True)
-    return response
-
-
 @router.get("/static/{name:path}")
 def static(name: str) -> Response:
     """Styles, scripts and pictures; an address with the file's hash never changes its content."""
@@ -153,6 +140,7 @@ def ask(request: Request, id_: str, action: str) -> Response:
     """The form of an action."""
     if action not in ("snooze", "close"):
         raise UnknownPageError("error.404_text")
+    require(request, May.WORK)
     return _action_page(request, _row(request, id_), action)
 
 
@@ -160,12 +148,14 @@ def ask(request: Request, id_: str, action: str) -> Response:
 def act(request: Request, id_: str, action: str, form: GivenForm) -> Response:
     """Does what a person asks; a refusal comes back as words for the place where it was asked."""
     services, t, _ = context(request)
+    person = require(request, May.WORK)
     row = _row(request, id_)
     try:
         wanted = _wanted(action, form, services.clock(), t)
-        changed = services.relational.act(row.id, wanted, _signed(request, form, t), services.clock())
+        changed = services.relational.act(row.id, wanted, person.id, services.clock())
     except (IllegalActionError, InvalidActionError, UnknownAlertError, _RefusedError) as error:
-        return _refusal(request, row, action, _reason(error, services.clock(), t), error)
+        why = _reason(error, services.clock(), t, services.relational.accounts.names())
+        return _refusal(request, row, action, why, error)
     services.changes.publish("alerts", [row.id])
     return _done(request, row, changed, action, t)
 
@@ -194,15 +184,11 @@ def _length(form: dict[str, str], t: Words) -> int:
         raise _RefusedError(t("problem.until_past")) from None
 
 
-def _signed(request: Request, form: dict[str, str], t: Words) -> str:
-    return form.get("by", "").strip()[:WHO_LENGTH] or who(request) or t("action.nobody")
-
-
-def _reason(error: Exception, now: int, t: Words) -> str:
+def _reason(error: Exception, now: int, t: Words, names: Mapping[str, str]) -> str:
     """Why an action was refused, in the reader's language."""
     match error:
         case IllegalActionError():
-            return _illegal(error.alert, now, t)
+            return _illegal(error.alert, now, t, names)
         case InvalidActionError() if "are allowed" in str(error):
             return t("problem.too_long", n=MAX_TEXT)
         case InvalidActionError(field=field):
@@ -216,17 +202,19 @@ def _reason(error: Exception, now: int, t: Words) -> str:
     return str(error)
 
 
-def _illegal(alert: Alert, now: int, t: Words) -> str:
+def _illegal(alert: Alert, now: int, t: Words, names: Mapping[str, str]) -> str:
     if alert.work is Work.CLOSED and alert.closed_at is not None:
-        return t("problem.already_closed", who=_name(alert.closed_by, t), ago=t.ago(alert.closed_at, now))
+        return t(
+            "problem.already_closed", who=_name(alert.closed_by, t, names), ago=t.ago(alert.closed_at, now)
+        )
     if alert.work is Work.ACKNOWLEDGED and alert.acknowledged_at is not None:
-        who, ago = _name(alert.acknowledged_by, t), t.ago(alert.acknowledged_at, now)
+        who, ago = _name(alert.acknowledged_by, t, names), t.ago(alert.acknowledged_at, now)
         return t("problem.already_acknowledged", who=who, ago=ago)
     return t("problem.already", work=t.one_of("work", alert.work))
 
 
-def _name(who: str | None, t: Words) -> str:
-    return t("alert.by_system") if who in (None, "", "system") else str(who)
+def _name(who: str | None, t: Words, names: Mapping[str, str]) -> str:
+    return t("alert.by_system") if who in (None, "", "system") else names.get(str(who), str(who))
 
 
 def _refusal(request: Request, row: Row, action: str, text: str, error: Exception) -> Response:

@@ -1,12 +1,13 @@
 """What all pages share: language, frame, refusals, and where their files lie."""
 
 import hashlib
+import re
 from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final
-from urllib.parse import parse_qsl, unquote, urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, Response
@@ -17,14 +18,15 @@ from collector.http.fields import rfc3339
 from collector.http.i18n import Words
 from collector.http.problems import Problem
 from collector.http.services import Services
+from collector.http.signed import FORM_FIELD, signed_in
 from collector.http.views.notices import notices
+from collector.people import May
 from collector.wording import LANGUAGES
 
 STATIC: Final = Path(str(files("collector.http").joinpath("static")))
 COOKIE_AGE_S: Final = 365 * 24 * 3_600
-WHO: Final = "robovitals_who"
-WHO_LENGTH: Final = 80
 _LANGUAGE: Final = "robovitals_lang"
+_POSTING: Final = re.compile(r"""<form\b[^>]*\bmethod="post"[^>]*>""")
 _TIMES: Final = ("now", "ago", "ahead")
 
 
@@ -38,7 +40,8 @@ class UnknownPageError(Problem):
 
 async def _form(request: Request) -> dict[str, str]:
     body = (await request.body()).decode("utf-8", "replace")
-    return dict(parse_qsl(body, keep_blank_values=True, max_num_fields=50))
+    given = dict(parse_qsl(body, keep_blank_values=True, max_num_fields=50))
+    return {name: value for name, value in given.items() if name != FORM_FIELD}
 
 
 GivenForm = Annotated[dict[str, str], Depends(_form)]
@@ -73,17 +76,24 @@ def context(request: Request) -> tuple[Services, Words, int]:
 def words(request: Request) -> Words:
     """The reader's language."""
     wish = (request.query_params.get("lang"), request.cookies.get(_LANGUAGE))
-    return Words(i18n.chosen(*wish, request.headers.get("accept-language")))
+    signed = signed_in(request)
+    known = signed.person.language if signed else None
+    return Words(i18n.chosen(*wish, request.headers.get("accept-language"), known))
 
 
 def render(request: Request, template: str, status_code: int = HTTPStatus.OK, /, **values: Any) -> Response:
-    """A page in the frame that all of them have."""
+    """A page in the frame that all of them have; its forms carry the session's token."""
     services, t, now = context(request)
+    signed = signed_in(request)
+    person = signed.person if signed else None
+    form_token = signed.form_token if signed else ""
     shown = {
         "t": t,
         "notices": notices(services.health(), t),
         "now": now,
-        "who": who(request),
+        "person": person,
+        "may": lambda what: person is not None and person.may(May(what)),
+        "form_token": form_token,
         "here": _here(request),
         "in_language": lambda language: _here(request, lang=language),
         "times": _times(t),
@@ -92,11 +102,18 @@ def render(request: Request, template: str, status_code: int = HTTPStatus.OK, /,
     }
     html = _templates().get_template(template).render(**shown, **values)
     response = HTMLResponse(
-        html, status_code, headers={"Cache-Control": "no-store", "Vary": "Accept-Language, Cookie"}
+        _POSTING.sub(rf'\g<0><input type="hidden" name="{FORM_FIELD}" value="{form_token}">', html),
+        status_code,
+        headers={"Cache-Control": "no-store", "Vary": "Accept-Language, Cookie"},
     )
     if request.query_params.get("lang") in LANGUAGES:
-        response.set_cookie(_LANGUAGE, t.language, max_age=COOKIE_AGE_S, samesite="lax", httponly=True)
+        remember_language(response, t.language)
     return response
+
+
+def remember_language(response: Response, language: str) -> None:
+    """This browser's pages are in that language from now on."""
+    response.set_cookie(_LANGUAGE, language, max_age=COOKIE_AGE_S, samesite="lax", httponly=True)
 
 
 def _here(request: Request, **changes: str) -> str:
@@ -109,11 +126,6 @@ def _times(t: Words) -> dict[str, str]:
     plain = i18n.texts(t.language)
     units = {unit: str(plain[f"time.{unit}"]) for unit in ("second", "minute", "hour", "day")}
     return units | {name: str(plain[f"time.{name}"]) for name in _TIMES}
-
-
-def who(request: Request) -> str:
-    """The reader's name, where it is known."""
-    return unquote(request.cookies.get(WHO, "")).strip()[:WHO_LENGTH]
 
 
 def by_script(request: Request) -> bool:

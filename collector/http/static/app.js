@@ -75,7 +75,7 @@
   let missed = false; // something may have happened while nobody listened
 
   function listen() {
-    if (events || document.hidden) return;
+    if (!live || events || document.hidden) return; // nobody is signed in
     events = new EventSource("/events");
     events.onopen = () => {
       live.dataset.state = "on";
@@ -90,6 +90,7 @@
       missed = true;
       if (events?.readyState === EventSource.CLOSED) { // the browser has given up
         hangUp();
+        lookForNotices(); // which leads to the sign-in, if that is why
         setTimeout(listen, 3000);
       }
     };

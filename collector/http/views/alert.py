@@ -1,5 +1,6 @@
 """One alert: what it is, what was measured, what to do, and what was done."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -92,9 +93,7 @@ def page(services: Services, row: Row, t: Words, now: int) -> AlertPage:
         counters_title=counters_title(services, alert, t),
         counters_hint=_counters_hint(alert, about, t, now),
         lasted=t.duration(alert.signal_at - alert.since) if alert.signal is Signal.RESOLVED else "",
-        history=[
-            _history(services, row, entry, t) for entry in reversed(services.relational.history(alert.id))
-        ],
+        history=_histories(services, row, t),
         others_title=t(f"alert.others_{whose}"),
         others_none=t(f"alert.others_none_{whose}"),
         others=rows(services, others[:_OTHERS], t, now),
@@ -160,8 +159,14 @@ def _coarse(ms: int) -> int:
     return ms // 60_000 * 60_000
 
 
-def _history(services: Services, row: Row, entry: Entry, t: Words) -> HistoryItem:
-    who = "" if by_system(entry.who) else entry.who
+def _histories(services: Services, row: Row, t: Words) -> list[HistoryItem]:
+    names = services.relational.accounts.names()
+    entries = reversed(services.relational.history(row.id))
+    return [_history(services, row, entry, t, names) for entry in entries]
+
+
+def _history(services: Services, row: Row, entry: Entry, t: Words, names: Mapping[str, str]) -> HistoryItem:
+    who = "" if by_system(entry.who) else names.get(entry.who, entry.who)
     note = str(entry.detail.get("reason" if entry.kind is Kind.SNOOZED else "note") or "")
     return HistoryItem(entry.kind, entry.at, _entry_text(services, row, entry, t), who, note)
 

@@ -106,7 +106,15 @@ def rows(services: Services, alerts: list[Alert], t: Words, now: int) -> list[Ro
     """Alerts as lines, in their order."""
     hiding = [alert.suppressed_by.entity for alert in alerts if alert.suppressed_by is not None]
     found = subjects(services.relational, [*(alert.entity for alert in alerts), *hiding])
-    return [_row(services, alert, found, t, now) for alert in alerts]
+    names = services.relational.accounts.names()
+    return [_row(services, named(alert, names), found, t, now) for alert in alerts]
+
+
+def named(alert: Alert, names: Mapping[str, str]) -> Alert:
+    """The alert as it is shown: with people's names, not those with which they sign in."""
+    by = alert.acknowledged_by, alert.closed_by
+    took, closed = (who if who is None else names.get(who, who) for who in by)
+    return alert if (took, closed) == by else replace(alert, acknowledged_by=took, closed_by=closed)
 
 
 def with_first(lines: list[Row]) -> list[Row]:

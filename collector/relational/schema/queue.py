@@ -1,16 +1,20 @@
 """The alert queue: alerts, their audit trail, silences, and how people like to see it."""
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
     Integer,
     SmallInteger,
     Table,
+    false,
     text,
 )
 
@@ -52,13 +56,22 @@ alerts = Table(
     Column("owner", Plain),  # a person's id
     Column("ack_due_at", BigInteger),
     Column("resolve_due_at", BigInteger),
+    Column("ack_missed_at", BigInteger),
+    Column("escalates_at", BigInteger),
+    Column("returns_at", BigInteger),
+    Column("due_at", BigInteger),  # the next deadline; none while it stands still
+    Column("next_at", BigInteger),  # when it wakes, is escalated or comes back
     Column("snoozed_at", BigInteger),
     Column("moved_at", BigInteger),  # when a person last did something about it
     Column("escalated", Integer, nullable=False, server_default="0"),  # how often
     Column("relapse_of", Id),  # the alert that was closed shortly before
+    Column("relapses", Integer, nullable=False, server_default="0"),
     Column("checked", JSON),  # the steps of the playbook that are done
     Column("priority", Float, nullable=False, server_default="0"),  # the queue is read from the highest on
     Column("reasons", JSON),  # for the priority
+    Column("silence", Id),  # that hides it, and whether that is a maintenance
+    Column("silence_reason", Plain),
+    Column("revision", Integer, nullable=False, server_default="0"),
     sqlite_autoincrement=True,
 )
 _open = text("work != 'closed'")
@@ -71,9 +84,35 @@ Index(
     sqlite_where=_open,
     postgresql_where=_open,
 )
-Index("queue_order", alerts.c.rank, alerts.c.opened_at, alerts.c.id)
+_shown = text("work != 'closed' AND suppressed_reason IS NULL AND silence IS NULL")
+_hidden = text("work != 'closed' AND (suppressed_reason IS NOT NULL OR silence IS NOT NULL)")
+
+
+def _of_open(name: str, *columns: ColumnElement[Any]) -> None:
+    """An index of the open alerts alone."""
+    Index(name, *columns, sqlite_where=_open, postgresql_where=_open)
+
+
+def _of_shown(name: str, *columns: ColumnElement[Any]) -> None:
+    """An index of those that nothing hides."""
+    Index(name, *columns, sqlite_where=_shown, postgresql_where=_shown)
+
+
+_order = (alerts.c.priority.desc(), alerts.c.id)
+_of_shown("shown_order", *_order)
+_of_shown("queue_of_owner", alerts.c.owner, *_order)
+_of_shown("queue_of_severity", alerts.c.severity, *_order)
+_of_shown("queue_of_subsystem", alerts.c.subsystem, *_order)
+_of_shown("queue_counts", alerts.c.owner, alerts.c.work, alerts.c.severity, alerts.c.due_at)
+Index("hidden_order", *_order, sqlite_where=_hidden, postgresql_where=_hidden)
+_of_open("open_order", *_order)
+_of_open("open_of_customer", alerts.c.customer, *_order)
+_of_open("open_of_site", alerts.c.site, *_order)
+_of_open("open_of_silence", alerts.c.silence)
+_of_open("open_by_next", alerts.c.next_at)
 Index("alerts_of_entity", alerts.c.entity, alerts.c.opened_at)
 Index("alerts_by_age", alerts.c.opened_at, alerts.c.id)
+Index("alerts_by_close", alerts.c.closed_at, alerts.c.rule, alerts.c.close_reason)
 Index("alerts_by_suppressor", alerts.c.suppressed_rule, alerts.c.suppressed_kind, alerts.c.suppressed_entity)
 
 audit = Table(
@@ -102,6 +141,7 @@ silences = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),  # before its time, by a person
     Column("ended_by", Plain),
+    Column("active", Boolean, nullable=False, server_default=false()),  # whether it hides alerts now
     sqlite_autoincrement=True,
 )
 Index("silences_by_end", silences.c.ends_at)

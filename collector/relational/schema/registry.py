@@ -16,6 +16,8 @@ robots = Table(
     sqlite_autoincrement=True,
 )
 
+Index("robots_of_customer", robots.c.customer)
+
 revisions = Table(  # how often something was changed, for those who follow it
     "revisions",
     metadata,

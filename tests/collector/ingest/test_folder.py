@@ -21,12 +21,14 @@ def test_second_user_learns_who_the_first_is(tmp_path: Path) -> None:
 
 
 def test_address_is_announced_while_it_serves(tmp_path: Path) -> None:
-    """Other commands find the running collector by its folder."""
+    """Commands of the same user find the running collector by its folder, and may ask it; others may not."""
     folder = Folder(tmp_path)
-    assert folder.served_at() is None
-    with folder.announced("http://127.0.0.1:1"):
+    assert (folder.served_at(), folder.operator_token()) == (None, None)
+    with folder.announced("http://127.0.0.1:1", "secret"):
         assert Folder(tmp_path).served_at() == "http://127.0.0.1:1"
-    assert folder.served_at() is None
+        assert Folder(tmp_path).operator_token() == "secret"
+        assert (tmp_path / "collector.json").stat().st_mode & 0o077 == 0
+    assert (folder.served_at(), folder.operator_token()) == (None, None)
 
 
 def test_damaged_announcement_is_none(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Commands of `vitals-collector` that have a module of their own."""

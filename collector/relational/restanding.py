@@ -1,0 +1,64 @@
+"""The rank of alerts once more, where their customers stand differently now."""
+
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from sqlalchemy import JSON, Connection, bindparam, insert, select, update
+
+from collector import ranking
+from collector.ranking import Point
+from collector.relational.cases import IS_OPEN, portions, standings
+from collector.relational.schema import alerts, revisions
+
+RERANKED: Final = "reranked"  # the day of the last time for all, in the table of revisions
+_DAY_MS: Final = 86_400_000
+
+
+def restand(connection: Connection, customers: Collection[str], now: int) -> int:
+    """Ranks the open alerts of these customers by how they stand now; answers how many moved."""
+    if not customers:
+        return 0
+    standing = standings(connection, customers, now)
+    moved = []
+    for portion in portions(sorted(customers)):
+        columns = (alerts.c.id, alerts.c.customer, alerts.c.opened_at, alerts.c.reasons)
+        query = select(*columns).where(IS_OPEN, alerts.c.customer.in_(portion))
+        for id_, customer, opened_at, stored in connection.execute(query):
+            before = tuple(map(Point.of_json, stored or ()))
+            after = ranking.restood(before, standing[customer])
+            if after != before:
+                moved.append(
+                    {
+                        "moved": id_,
+                        "now_reasons": [point.as_json() for point in after],
+                        "now_priority": ranking.priority(after, opened_at),
+                    }
+                )
+    _write(connection, moved)
+    return len(moved)
+
+
+def _write(connection: Connection, moved: list[dict[str, object]]) -> None:
+    if moved:
+        statement = update(alerts).where(alerts.c.id == bindparam("moved"))
+        values = {"reasons": bindparam("now_reasons", type_=JSON), "priority": bindparam("now_priority")}
+        connection.execute(statement.values(**values), moved)
+
+
+def is_due(connection: Connection, now: int) -> bool:
+    """Whether all are to be ranked again: once a day, since renewals come nearer."""
+    day = connection.scalar(select(revisions.c.value).where(revisions.c.name == RERANKED))
+    return day != now // _DAY_MS
+
+
+def all_customers(connection: Connection) -> Iterator[list[str]]:
+    """The customers with open alerts, in portions."""
+    query = select(alerts.c.customer).where(IS_OPEN, alerts.c.customer.is_not(None)).distinct()
+    return portions(connection.scalars(query))
+
+
+def done(connection: Connection, now: int) -> None:
+    """All are ranked for today."""
+    day, ours = now // _DAY_MS, revisions.c.name == RERANKED
+    if connection.execute(update(revisions).where(ours).values(value=day)).rowcount == 0:
+        connection.execute(insert(revisions).values(name=RERANKED, value=day))

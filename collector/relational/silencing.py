@@ -1,0 +1,113 @@
+"""Silences as people make and end them.
+
+Every method is one transaction: what a silence hides or shows again changes with it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from collector.queue import Alert
+from collector.relational import silences as rows
+from collector.relational.database import Database
+from collector.relational.listing import Page
+from collector.silences import Draft, Matcher, Silence, check
+
+
+class UnknownSilenceError(LookupError):
+    """There is no silence {id}."""
+
+    def __init__(self, id_: int) -> None:
+        super().__init__(f"there is no silence {id_}")
+
+
+class EndedSilenceError(Exception):
+    """Silence {id} has ended; it cannot be changed."""
+
+    def __init__(self, silence: Silence) -> None:
+        self.silence = silence
+        super().__init__(f"silence {silence.id} has ended; make a new one")
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a silence would hide now: how many open alerts, and the first of them."""
+
+    count: int
+    alerts: tuple[Alert, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A silence as it is now, and the ids of the alerts that it hides or shows again."""
+
+    silence: Silence
+    alerts: tuple[int, ...]
+
+
+class Silences:
+    """The silences and maintenance windows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(
+        self, now: int, *, ended: bool | None = False, after: str | None = None, limit: int = 100
+    ) -> Page[Silence]:
+        """Silences, the newest first; the cursor is the last id. Those that go on, that ended, or all."""
+        before = int(after) if after and after.isascii() and after.isdecimal() else None
+        with self._database.reading() as connection:
+            found = rows.listed(connection, now, ended=ended, before=before, limit=limit + 1)
+        return Page(tuple(found[:limit]), str(found[limit - 1].id) if len(found) > limit else None)
+
+    def one(self, id_: int) -> Silence | None:
+        """The silence of that id."""
+        with self._database.reading() as connection:
+            return rows.one(connection, id_)
+
+    def preview(self, matchers: Sequence[Matcher], most: int = 20) -> Preview:
+        """What these matchers would hide now."""
+        with self._database.reading() as connection:
+            count, some = rows.hidden(connection, tuple(matchers), most)
+        return Preview(count, tuple(some))
+
+    def add(self, draft: Draft, who: str, now: int) -> Changed:
+        """Makes a silence, which may begin at once. Raises `InvalidSilenceError`."""
+        check(draft, now)
+        with self._database.writing() as connection:
+            id_ = rows.add(connection, draft, who, now)
+            touched = rows.follow(connection, now, who)
+            return _changed(rows.one(connection, id_), id_, touched)
+
+    def change(self, id_: int, draft: Draft, who: str, now: int) -> Changed:
+        """Makes a silence another one. Raises what `end` and `add` raise."""
+        check(draft, now)
+        with self._database.writing() as connection:
+            before = rows.one(connection, id_)
+            if before is None:
+                raise UnknownSilenceError(id_)
+            if before.state(now) == "ended":
+                raise EndedSilenceError(before)
+            rows.rewrite(connection, id_, draft)
+            touched = rows.follow(connection, now, who)
+            after = rows.one(connection, id_)
+            if after is not None and after.active:
+                touched += rows.rejudge(connection, [before, after], now, who)
+            return _changed(after, id_, touched)
+
+    def end(self, id_: int, who: str, now: int) -> Changed:
+        """Ends a silence before its time. Raises `UnknownSilenceError`, `EndedSilenceError`."""
+        with self._database.writing() as connection:
+            before = rows.one(connection, id_)
+            if before is None:
+                raise UnknownSilenceError(id_)
+            if before.state(now) == "ended":
+                raise EndedSilenceError(before)
+            rows.change(connection, id_, ended_at=now, ended_by=who)
+            touched = rows.follow(connection, now, who)
+            return _changed(rows.one(connection, id_), id_, touched)
+
+
+def _changed(silence: Silence | None, id_: int, touched: Sequence[int]) -> Changed:
+    if silence is None:
+        raise UnknownSilenceError(id_)
+    return Changed(silence, tuple(dict.fromkeys(touched)))
