@@ -13,6 +13,7 @@ from collector.relational import alerts, evaluations, listing, roster, schema, s
 from collector.relational.accounts import Accounts
 from collector.relational.database import Database, UnusableDatabaseError
 from collector.relational.listing import AlertQuery, CursorError, Page
+from collector.relational.portfolio import Portfolio
 from collector.relational.queued import Queue, UnknownAlertError
 from collector.relational.roster import ImportResult, Lifecycle, RobotQuery, RobotRecord
 from collector.relational.scores import Scores
@@ -46,6 +47,7 @@ class Relational:
     def __init__(self, url: str, *, alone: bool = False) -> None:
         self._database = Database(url, alone=alone)
         self.scores = Scores(self._database)
+        self.portfolio = Portfolio(self._database)
         self.accounts = Accounts(self._database)
         self.queue = Queue(self._database)
         self.silences = Silences(self._database)
