@@ -12,10 +12,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from collector.http import problems
-from collector.http.api import v1
+from collector.http.api import scores, v1
 from collector.http.gate import Gate
 from collector.http.guard import Guard
-from collector.http.pages import console, frame, signin
+from collector.http.pages import console, customers, frame, signin
 from collector.http.services import Services
 from collector.limited import Limited
 from collector.stores import StoreError
@@ -23,9 +23,11 @@ from collector.stores import StoreError
 _ROUTERS: Final = (
     v1.health,
     v1.router,
+    scores.router,
     v1.monitoring,
     signin.router,
     console.router,
+    customers.router,
 )
 log = structlog.get_logger()
 _limited = Limited()

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from collector.relational.database import Database
 from collector.relational.listing import CursorError, Page
 from collector.relational.schema import alerts, customers, robots, scores, sites
+from collector.relational.sight import seen_by
 from collector.scores.score import Score, as_json, from_json
 from collector.scores.settings import KINDS, Kind
 from collector.scores.table import OpenAlert
@@ -39,6 +40,7 @@ class ScoreQuery:
     region: str | None = None
     tier: str | None = None
     csm: str | None = None
+    seen_by: str | None = None  # of those that this person sees who sees its own customers only
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,17 @@ class Scores:
             for old in sorted(kept):
                 _thin(connection, old, (date.fromisoformat(day) - date.fromisoformat(old)).days)
 
+    def customer_of(self, kind: Kind, entity: str) -> str | None:
+        """The customer that a robot or site belongs to, or the customer itself."""
+        if kind == "customer":
+            return entity
+        column = robots.c.id if kind == "robot" else robots.c.site
+        with self._database.reading() as connection:
+            known = select(sites.c.customer).where(sites.c.id == entity)
+            found = connection.scalar(known) if kind == "site" else None
+            named: str | None = connection.scalar(select(func.min(robots.c.customer)).where(column == entity))
+            return found or named
+
     # -- what scores are reckoned from
 
     def open_at(self, at: int) -> list[OpenAlert]:
@@ -234,6 +247,8 @@ def _lines(wanted: ScoreQuery, day: str | None) -> Select[Any]:
     industry = func.coalesce(customers.c.industry, scores.c.industry)
     given = {customers.c.region: wanted.region, customers.c.tier: wanted.tier, customers.c.csm: wanted.csm}
     equal = [column == value for column, value in given.items() if value is not None]
+    if wanted.seen_by is not None:
+        equal.append(seen_by(wanted.seen_by, _customer_of(wanted.kind)))
     if wanted.industry is not None:
         equal.append(industry == wanted.industry)
     columns = (scores.c.entity, scores.c.day, scores.c.score, scores.c.coverage, before.c.score, industry)

@@ -10,6 +10,7 @@ import numpy as np
 from collector.scores.components import Measure
 from collector.scores.settings import PULSE, Codes, Floats, Integers, Kind, Settings
 from collector.scores.table import Day, Table, attribute, codes
+from collector.scores.usual import usual
 
 SUMMED: Final = (
     frozenset(  # what a group was reckoned from is the sum over its robots; the rest is theirs alone
@@ -71,6 +72,7 @@ def table(kind: Kind, day: Day, robots: Table, settings: Settings) -> Table:
         use={name: (members.sum(now), members.sum(before)) for name, (now, before) in robots.use.items()},
         industries=_industries(code, robots.industries, len(entities)),
         silent=np.zeros(len(entities), dtype=np.int64),
+        usual=usual(robots.use, robots.industries, settings.peers.min_peers),
     )
 
 

@@ -101,6 +101,7 @@ def _scored(table: Table, day: str, settings: Settings) -> Iterator[Score]:
             use={name: (float(now[row]), float(before[row])) for name, (now, before) in table.use.items()},
             industry=table.industries[row],
             silent_days=int(table.silent[row]),
+            peers=table.usual.get(table.industries[row] or "", {}),
         )
 
 

@@ -63,6 +63,7 @@ class Score:
     use: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     industry: str | None = None
     silent_days: int = 0
+    peers: Mapping[str, float] = field(default_factory=dict)  # what is usual in its industry, by `RATES`
 
     @property
     def points(self) -> float | None:
@@ -102,6 +103,8 @@ def as_json(score: Score) -> dict[str, Any]:
         kept["reason"] = score.reason
     if score.use:
         kept["use"] = {name: [now, before] for name, (now, before) in score.use.items()}
+    if score.peers:
+        kept["peers"] = dict(score.peers)
     if score.silent_days:
         kept["silent_days"] = score.silent_days
     return kept
@@ -129,4 +132,5 @@ def from_json(
         use={name: (now, before) for name, (now, before) in kept.get("use", {}).items()},
         industry=industry,
         silent_days=kept.get("silent_days", 0),
+        peers=kept.get("peers", {}),
     )

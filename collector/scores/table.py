@@ -64,6 +64,7 @@ class Table:
     use: Use
     industries: Sequence[str | None]
     silent: Integers
+    usual: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by industry
 
 
 def attribute(robot: Robot, name: str) -> str:
