@@ -296,18 +296,17 @@ def _in_use(query: PortfolioQuery) -> Select[Any]:
 
 def _points(connection: Connection) -> dict[str, tuple[str, float | None, float | None]]:
     """The latest score of every customer, and the one of a week before."""
-    day = newest_day(connection, "customer")
-    if day is None:
+    newest = newest_day(connection, "customer")
+    if newest is None:
         return {}
-    ago = earlier(day, WEEK)
-    latest = case((scores.c.day == day, scores.c.score))
-    before = case((scores.c.day == ago, scores.c.score))
-    query = (
-        select(scores.c.entity, func.max(latest), func.max(before))
-        .where(scores.c.kind == "customer", scores.c.day.in_([day, ago]))
-        .group_by(scores.c.entity)
-    )
-    return {row[0]: (day, row[1], row[2]) for row in connection.execute(query)}
+    days = [newest, earlier(newest, 1), earlier(newest, WEEK), earlier(newest, WEEK + 1)]
+    own = [func.max(case((scores.c.day == day, scores.c.score))) for day in days]
+    latest = func.max(scores.c.day)
+    query = select(scores.c.entity, latest, *own).where(scores.c.kind == "customer", scores.c.day.in_(days))
+    return {
+        row[0]: (row[1], row[2], row[4]) if row[1] == newest else (row[1], row[3], row[5])
+        for row in connection.execute(query.group_by(scores.c.entity))
+    }
 
 
 def _averages(

@@ -9,7 +9,20 @@ from datetime import date, timedelta
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    case,
+    delete,
+    false,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from collector.relational.database import Database
@@ -21,7 +34,7 @@ from collector.scores.settings import KINDS, Kind
 from collector.scores.table import OpenAlert
 
 WEEK: Final = 7
-EXPLAINED_DAYS: Final = 8  # so long every day has its explanation
+EXPLAINED_DAYS: Final = 9  # so long every day has its explanation
 DAILY_DAYS: Final = 15  # so long every day is kept; later, Sundays
 KEPT_DAYS: Final[Mapping[Kind, int]] = {"robot": 70, "site": 400, "customer": 400}
 _AT_ONCE: Final = 500  # rows written, or ids asked for, in one statement
@@ -161,8 +174,7 @@ class Scores:
             query = (
                 select(customers.c.tier, func.avg(scores.c.score))
                 .join(customers, customers.c.id == scores.c.entity)
-                .where(scores.c.kind == "customer", scores.c.day == day, customers.c.tier.is_not(None))
-                .where(scores.c.score.is_not(None))
+                .where(_latest("customer", day), customers.c.tier.is_not(None), scores.c.score.is_not(None))
                 .group_by(customers.c.tier)
             )
             return {row[0]: float(row[1]) for row in connection.execute(query)}
@@ -215,6 +227,16 @@ def newest_day(connection: Connection, kind: Kind) -> str | None:
     return found
 
 
+def _latest(kind: Kind, day: str | None) -> ColumnElement[bool]:
+    """The rows of the newest day, and of the day before for those whose day is not over yet."""
+    if day is None:
+        return false()
+    newer = scores.alias("newer")
+    same = (newer.c.kind == kind, newer.c.entity == scores.c.entity, newer.c.day == day)
+    before = and_(scores.c.day == earlier(day, 1), ~select(newer.c.day).where(*same).exists())
+    return and_(scores.c.kind == kind, or_(scores.c.day == day, before))
+
+
 def _put(connection: Connection, found: Sequence[Score], computed_at: int) -> None:
     upsert = _INSERT[connection.dialect.name](scores)
     replaced = {name: upsert.excluded[name] for name in scores.c.keys() if name not in _KEY}  # noqa: SIM118
@@ -241,7 +263,7 @@ def _score(row: Row[Any]) -> Score:
 
 def _lines(wanted: ScoreQuery, day: str | None) -> Select[Any]:
     before = scores.alias("before")
-    week_ago = None if day is None else earlier(day, WEEK)
+    week_ago = case({own: earlier(own, WEEK) for own in _days(day)}, value=scores.c.day) if day else None
     same = and_(before.c.kind == scores.c.kind, before.c.entity == scores.c.entity, before.c.day == week_ago)
     owner = customers.c.id == _customer_of(wanted.kind)
     industry = func.coalesce(customers.c.industry, scores.c.industry)
@@ -253,8 +275,13 @@ def _lines(wanted: ScoreQuery, day: str | None) -> Select[Any]:
         equal.append(industry == wanted.industry)
     columns = (scores.c.entity, scores.c.day, scores.c.score, scores.c.coverage, before.c.score, industry)
     joined = scores.outerjoin(before, same).outerjoin(customers, owner)
-    query = select(*columns).select_from(joined).where(scores.c.kind == wanted.kind, scores.c.day == day)
+    query = select(*columns).select_from(joined).where(_latest(wanted.kind, day))
     return query.where(*equal).order_by(scores.c.score.is_(None), scores.c.score, scores.c.entity)
+
+
+def _days(day: str) -> tuple[str, str]:
+    """The days that latest scores may be of."""
+    return day, earlier(day, 1)
 
 
 def _customer_of(kind: Kind) -> Any:

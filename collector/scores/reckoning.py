@@ -25,7 +25,9 @@ def scores(day: Day, settings: Settings) -> Iterator[Score]:
     robots = _robots(day, settings)
     yield from _scored(robots, day.day, settings)
     for kind in _GROUPS:
-        yield from _scored(groups.table(kind, day, robots, settings), day.day, settings)
+        for score in _scored(groups.table(kind, day, robots, settings), day.day, settings):
+            if (kind, score.entity) not in day.waiting:
+                yield score
 
 
 def _robots(day: Day, settings: Settings) -> Table:

@@ -17,8 +17,8 @@ from collector.relational import Relational
 from collector.scores.components import WEEK
 from collector.scores.figures import Figures, figures, listened_hours, open_hours
 from collector.scores.reckoning import scores
-from collector.scores.settings import Floats, Integers, Settings
-from collector.scores.table import Day, Pulse
+from collector.scores.settings import Floats, Integers, Kind, Settings
+from collector.scores.table import Day, Pulse, attribute
 from collector.stores import HOUR_MS, Spans, Store
 from rules.intervals import LocalDays
 from rules.roster import Robot, Roster
@@ -88,8 +88,8 @@ class Scoring:
             past = self._past(zones, newest)
             ready = [zone for zone in zones if zone.last >= newest]
             due = [newest] if self._lacks(ready, newest) else []
-            self._score(past, zones, now)
-            self._score(due, ready, now)
+            self._score(past, zones, zones, now)
+            self._score(due, ready, zones, now)
             if due:
                 self.relational.scores.thin(written(newest))
             self._looked = lasts, now
@@ -115,12 +115,12 @@ class Scoring:
             return []
         first = min(zone.day_of(first_at) for zone in zones)
         days = range(max(first, newest - PAST_DAYS), newest)
-        wanted = [day for day in days if newest - day <= WEEK or _is_sunday(day)]
+        wanted = [day for day in days if newest - day <= WEEK + 1 or _is_sunday(day)]
         there = self.relational.scores.days()
         return [day for day in wanted if written(day) not in there]
 
-    def _score(self, days: Sequence[int], zones: Sequence[_Zone], now: int) -> None:
-        """Reads once what all of these days need."""
+    def _score(self, days: Sequence[int], zones: Sequence[_Zone], every: Sequence[_Zone], now: int) -> None:
+        """Reads once what all of these days need; they are over in `zones`, not yet in others of `every`."""
         if not days:
             return
         first = days[0] - WEEK * (1 + self.settings.trend.weeks) + 1
@@ -139,6 +139,7 @@ class Scoring:
                 pulses=_pulses(pulses, end),
                 use=use if day == days[-1] else {},
                 customers=customers,
+                waiting=_waiting([zone for zone in every if zone not in zones]),
             )
             self.relational.scores.save(scores(reckoned, self.settings), now)
 
@@ -160,6 +161,13 @@ class Scoring:
         return {
             name: (_sums(parts, name, slice(WEEK, None)), _sums(parts, name, slice(WEEK))) for name in USED
         }
+
+
+def _waiting(zones: Sequence[_Zone]) -> frozenset[tuple[Kind, str]]:
+    """Sites and customers with robots in these zones."""
+    robots = [robot for zone in zones for robot in zone.robots]
+    groups: tuple[Kind, ...] = ("site", "customer")
+    return frozenset((kind, attribute(robot, kind)) for robot in robots for kind in groups)
 
 
 def _zone(robots: Sequence[Robot], now: int) -> _Zone:

@@ -36,7 +36,7 @@ class Day:
     """All that the scores of one day are reckoned from; `at` is its column in the figures.
 
     `use` has sums of counters by name, this week's and last week's, [robot]. Customers without robots may be
-    among `customers`.
+    among `customers`. For robots of those that are `waiting`, (kind, entity), the day is not over yet.
     """
 
     day: str
@@ -47,6 +47,7 @@ class Day:
     pulses: Mapping[str, Pulse] = field(default_factory=dict)
     use: Use = field(default_factory=dict)
     customers: Sequence[str] = ()
+    waiting: frozenset[tuple[Kind, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import insert
 
 from collector.relational import CursorError, Relational, RobotRecord
+from collector.relational.portfolio import PortfolioQuery
 from collector.relational.schema import customers
 from collector.relational.scores import ScoreLine, ScoreQuery
 from collector.scores.score import Cap, Component, Score
@@ -176,3 +177,22 @@ def test_scores_survive(url: str) -> None:
         first.scores.save([score("A", 40.0)], 1)
     with closing(Relational(url)) as again:
         assert again.scores.one("customer", "A") == score("A", 40.0)
+
+
+def test_the_latest_score_may_be_of_the_day_before(database: Relational) -> None:
+    """Where the newest day is not over everywhere; a week before it is a week before that one."""
+    given = [
+        score("A", 40.0), score("A", 45.0, "2026-11-18"), score("A", 50.0, "2026-11-12"),
+        score("B", 60.0, "2026-11-18"), score("B", 30.0, "2026-11-11"), score("C", 1.0, "2026-11-17"),
+    ]  # fmt: skip
+    register(database, {"id": "A", "tier": "key"}, {"id": "B", "tier": "key"}, {"id": "C", "tier": "key"})
+    database.scores.save(given, 1)
+    lines = [(line.entity, line.day, line.points, line.change) for line in database.scores.page().items]
+    assert lines == [("A", DAY, 40.0, -10.0), ("B", "2026-11-18", 60.0, 30.0)]
+    assert database.scores.tier_averages() == {"key": 50.0}
+    found = {line.id: line for line in database.portfolio.customers(PortfolioQuery(), 0)}
+    assert [(found[id_].points, found[id_].change) for id_ in "ABC"] == [
+        (40.0, -10.0),
+        (60.0, 30.0),
+        (None, None),
+    ]

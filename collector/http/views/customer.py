@@ -142,7 +142,7 @@ def page(services: Services, given: Registered, t: Words, now: int) -> CustomerP
     tz = next((record.tz for record in records if record.tz), None)
     opened = relational.alerts(AlertQuery(customer=given.id), limit=ALERTS).items
     closed = relational.alerts(AlertQuery(state="closed", customer=given.id), limit=ALERTS).items
-    total = relational.queue.count(AlertQuery(customer=given.id))
+    total = relational.queue.count(AlertQuery(customer=given.id, suppressed=False))
     average = relational.scores.tier_averages().get(given.tier or "")
     people = relational.portfolio.names()
     return CustomerPage(
@@ -152,17 +152,17 @@ def page(services: Services, given: Registered, t: Words, now: int) -> CustomerP
         facts=_facts(given, records, contracts, tz, total, t, now),
         score=view(services, found, t, average) if found else None,
         span=span(found.day, t) if found else "",
-        funnel=_funnel(services, found, t) if found and found.use else [],
+        funnel=_funnel(services, found, t) if found and _used(found) else [],
         funnel_peers=_peers(found, t) if found else "",
-        functions=_functions(services, found, t) if found and found.use else [],
-        satisfaction=_satisfaction(found, t) if found and found.use else [],
+        functions=_functions(services, found, t) if found and _used(found) else [],
+        satisfaction=_satisfaction(found, t) if found and _used(found) else [],
         contracts=[_contract(contract, tz, t, now) for contract in contracts],
         sites=_sites(services, given.id, records, found, t, now),
         pulse=Pulse(
             given.pulse, given.pulse_at, [(value, t(f"customers.pulse.{value}")) for value in range(1, 6)]
         ),
         open=rows(services, list(opened), t, now),
-        open_more=f"/?{urlencode({'customer': given.id})}" if total > len(opened) else "",
+        open_more=f"/?{urlencode({'customer': given.id})}" if opened else "",
         past=rows(services, list(closed), t, now),
         events=_events(services, given.id, [*opened, *closed], people, t, now),
         zone=zone(tz),
@@ -214,6 +214,11 @@ def _facts(
 
 
 # --- use --------------------------------------------------------------------------------------------------
+
+
+def _used(score: Score) -> bool:
+    """Whether anything was counted, this week or the one before."""
+    return any(now or before for now, before in score.use.values())
 
 
 def _week(score: Score, name: str) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """A score as a page explains it: what was lost for what, in words that name the figures behind it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 from urllib.parse import quote
@@ -214,6 +214,8 @@ def _lost(services: Services, score: Score, gained: Mapping[str, int] | None, t:
         rows.append(_cap(score, most, (gained or {}).get(CAP, 0), t))
     elif (gained or {}).get(CAP, 0):
         rows.append(_plain(CAP, t("score.part.cap"), t("score.cap_over"), 0, most, (gained or {})[CAP], ""))
+    if score.tenths is None:
+        rows = [replace(row, lost="–", width=0.0) for row in rows]
     order = {row.key: -_tenths(score, row.key) for row in rows}
     return sorted(rows, key=lambda row: (row.missing, order[row.key]))
 
@@ -237,7 +239,7 @@ def _part(services: Services, score: Score, part: Component, most: int, gained: 
 
 
 def _as_missing(row: Lost) -> Lost:
-    return Lost(row.key, row.label, row.told, "–", 0.0, row.change, row.tone, True, row.url)
+    return replace(row, lost="–", width=0.0, missing=True)
 
 
 def _cap(score: Score, most: int, gained: int, t: Words) -> Lost:

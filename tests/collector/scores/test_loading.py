@@ -43,7 +43,7 @@ def test_a_change_may_be_worst_when_it_rises() -> None:
         ("  asr: 4", "  asr: -4", 'w.yaml:14:8: must not be negative, and is "-4"'),
         ("asr.misrecognized", "asr.misrecognised", 'did you mean "asr.misrecognized"?'),
         ("minimum_coverage: 50%", "minimum_coverage: 500%", "w.yaml:21:19: must be a percentage"),
-        ("worst: 70%, best: 99%", "worst: 99%, best: 99%", "w.yaml:24:15: worst and best are both 0.99"),
+        ("worst: 80%, best: 99.5%", "worst: 99%, best: 99%", "w.yaml:24:15: worst and best are both 0.99"),
         ("min_weeks: 2", "min_weeks: 5", "must be a whole number from 1 to 4"),
         ("share_of_robots: 50%", "share_of_robots: 0%", "must be more than 0%"),
         ("critical_alert: 40", "critical_alert: 400", "must be a whole number from 0 to 100"),

@@ -22,11 +22,13 @@ def _part(score: Score, key: str) -> tuple[float | None, int]:
     return found.value, found.lost
 
 
-def test_a_robot_that_does_well_loses_nothing() -> None:
-    """At its peers' median, without failures or alerts."""
+def test_a_robot_like_its_peers_loses_little() -> None:
+    """At their median, a sixth of the points for engagement; without failures or alerts, nothing else."""
     found = _scored([FINE] * 8)
-    assert found["robot", "r0"].points == 100
-    assert found["customer", "Museum"].points == 100
+    assert found["robot", "r0"].lost() == dict.fromkeys(SETTINGS.weights_of("robot"), 0) | {
+        "conversion": 19, "volume": 18,
+    }  # fmt: skip
+    assert found["customer", "Museum"].points == 96.3
     assert found["site", "East wing"].robots == 8
 
 

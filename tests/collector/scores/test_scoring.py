@@ -95,7 +95,7 @@ def test_the_past_is_made_up_for_at_once(world: World) -> None:
     world.at = MIDNIGHT - 21 * DAY  # Friday, 30 October
     world.sends("r1", open_from(-20, -1))
     days = world.scoring.bring_up_to_date(MIDNIGHT + HOUR)
-    assert days == ["2026-11-01", "2026-11-08", *(f"2026-11-{day}" for day in range(12, 20))]
+    assert days == ["2026-11-01", "2026-11-08", *(f"2026-11-{day}" for day in range(11, 20))]
     history = world.relational.scores.history("customer", "Museum", "2026-01-01")
     assert [day for day, _ in history] == days
 
@@ -107,11 +107,13 @@ def test_each_zone_is_scored_after_its_own_midnight(world: World) -> None:
     world.sends("r2", [hour + 13 for hour in open_from(-14, 0)])
     world.scoring.bring_up_to_date(MIDNIGHT + HOUR)
     scores = world.relational.scores
-    assert scores.count("robot", "2026-11-19") == 1
+    assert (scores.count("robot", "2026-11-19"), scores.count("customer", "2026-11-19")) == (1, 0)
+    assert [(line.entity, line.day) for line in scores.page().items] == [("Museum", "2026-11-18")]
     assert world.scoring.bring_up_to_date(MIDNIGHT + 13 * HOUR + 1) == ["2026-11-19"]
     later = scores.one("robot", "r2", "2026-11-19")
     assert later is not None
     assert [part.value for part in later.components if part.key == "availability"] == [1.0]
+    assert scores.count("customer", "2026-11-19") == 1
 
 
 def test_hours_in_which_nobody_listened_count_only_if_heard(world: World) -> None:
