@@ -6,7 +6,7 @@ import gc
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +37,8 @@ from collector.stores import Rows, Store
 from collector.stores.address import EMBEDDED, StoreAddress
 from collector.stores.opening import open_store
 from collector.telemetry import Telemetry
-from rules import load
+from rules import load, playbooks
+from rules.playbook import Playbook
 from rules.rule import RuleSet
 
 
@@ -48,6 +49,7 @@ class Opened:
     folder: Folder
     catalogue: Catalogue
     rules: RuleSet
+    playbooks: Mapping[str, Playbook]
     store: Store
     relational: Relational
     eval_delay_ms: int
@@ -71,7 +73,8 @@ def opened(
 ) -> Iterator[Opened]:
     """Opens folder and databases for one process alone; without rule files, the shipped packs are used."""
     catalogue = catalogues.load(*evaluation.catalogues)
-    rules = load.load(_rule_files(evaluation), catalogue)
+    rule_files = _rule_files(evaluation)
+    rules, known = load.load(rule_files, catalogue), playbooks.known(rule_files)
     settings = _settings(evaluation, catalogue)
     folder.create()
     with (
@@ -80,7 +83,7 @@ def opened(
         closing(Relational(database or folder.database, alone=True)) as relational,
     ):
         scoring = Scoring(store, relational, settings)
-        yield Opened(folder, catalogue, rules, store, relational, evaluation.delay_ms, scoring)
+        yield Opened(folder, catalogue, rules, known, store, relational, evaluation.delay_ms, scoring)
 
 
 def _rule_files(evaluation: Evaluation) -> list[Path]:
@@ -160,6 +163,7 @@ def _services(parts: Opened, fleet: Fleet, operator: str) -> Services:
         telemetry=parts.telemetry,
         health=parts.conditions.health,
         clock=clock,
+        playbooks=parts.playbooks,
         scratch=parts.folder.path,
         scoring=parts.scoring.settings,
         operator=operator,

@@ -12,7 +12,7 @@ from rules.intervals import parse_holidays, parse_open_hours
 
 FIELDS: Final = ("name", "role", "sees", "email", "language", "tz", "work_hours", "holidays")
 _TEXT: Final = 256
-_RESERVED: Final = frozenset({"system", "nobody", "api"})
+_RESERVED: Final = frozenset({"system", "nobody", "api", "new"})  # the last is an address of the console
 _EMAIL: Final = re.compile(r"[^@\s,;<>\"]{1,64}@[^@\s,;<>\"]{1,190}")
 
 

@@ -167,7 +167,7 @@ def parse(file: str, data: bytes, problems: list[Problem]) -> Node | None:
     """The document in `data`; None where it is no document of ours, and `problems` say why."""
     source = Source(file, problems)
     try:
-        text = _text(source, data)
+        text = decoded(source, data)
         _check(source, text)
         root = yaml.compose(text, Loader=_LOADER)
         if root is None:
@@ -184,6 +184,22 @@ def parse(file: str, data: bytes, problems: list[Problem]) -> Node | None:
     except yaml.YAMLError as error:
         source.note(1, 1, f"no valid YAML: {' '.join(str(error).split())}")
     return None
+
+
+def decoded(source: Source, data: bytes) -> str:
+    """The text of a file that people write. Raises `Refused` where it is none, or too long."""
+    if len(data) > MAX_BYTES:
+        raise Refused(Problem(source.file, 0, 0, f"longer than {MAX_BYTES} bytes; split the file"))
+    try:
+        text = data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
+        raise Refused(Problem(source.file, line, column, "not UTF-8; save the file as UTF-8")) from None
+    if bad := _UNPRINTABLE.search(text):
+        line, column = text.count("\n", 0, bad.start()) + 1, bad.start() - text.rfind("\n", 0, bad.start())
+        raise Refused(Problem(source.file, line, column, f"the character {bad[0]!r} is not allowed"))
+    return text
 
 
 def one_or_more(node: Node, reader: Callable[[Node], _T], what: str) -> tuple[_T, ...]:
@@ -232,21 +248,6 @@ def hint(word: str, known: Iterable[str]) -> str:
     if close:
         return f'; did you mean "{close[0]}"?'
     return f"; one of: {', '.join(names)}" if 0 < len(names) <= 24 else ""
-
-
-def _text(source: Source, data: bytes) -> str:
-    if len(data) > MAX_BYTES:
-        raise Refused(Problem(source.file, 0, 0, f"longer than {MAX_BYTES} bytes; split the file"))
-    try:
-        text = data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        before = data[: error.start]
-        line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
-        raise Refused(Problem(source.file, line, column, "not UTF-8; save the file as UTF-8")) from None
-    if bad := _UNPRINTABLE.search(text):
-        line, column = text.count("\n", 0, bad.start()) + 1, bad.start() - text.rfind("\n", 0, bad.start())
-        raise Refused(Problem(source.file, line, column, f"the character {bad[0]!r} is not allowed"))
-    return text
 
 
 def _check(source: Source, text: str) -> None:

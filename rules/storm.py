@@ -51,6 +51,7 @@ RULE: Final = Rule(
             "Look for what these places have in common: a network, a release, a change to the rule",
             "查找这些地点的共同点：网络、版本发布或规则改动",
         ),
+        playbook="rule-storm",
         ack_within_ms=HOUR_MS,
     ),
     storm=None,

@@ -18,12 +18,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from simulator import record, scenario, stage
 from simulator.faults import KINDS, Fault
 from simulator.fleet import Robot, robots, roster_csv
 from simulator.mqtt import wall_ms
+from simulator.people import ADMIN, EVERYBODY, PeopleError
 from simulator.processes import Child, stop
 from simulator.stage import Folder, FolderError, Note, Places
 
@@ -105,6 +106,8 @@ class Demo:
         self._real = everyone[-scenario.REAL_AGENTS :]
         self._broker = stage.broker(folder, self._places)
         self._collector = Watched(stage.collector(folder, self._places))
+        self._people = stage.people(folder)
+        self._token = ""
         self._robots: list[Watched] = []
         self._appears: Fault | None = None
 
@@ -113,6 +116,7 @@ class Demo:
         total = len(self._virtual) + len(self._real)
         _say(f"Demo of {total} robots; everything lies in {self._folder.path}", "")
         faults = self._go_on(self._known) if self._known else self._make_past()
+        self._make_people()
         self._start_broker()
         self._start_collector()
         self._start_robots(faults)
@@ -165,6 +169,14 @@ class Demo:
         if task.run(_IMPORT_PATIENCE_S) != 0:
             raise DemoError(f"vitals-collector {' '.join(arguments)}: {task.last_words}")
 
+    def _make_people(self) -> None:
+        with _Step(f"Making {len(EVERYBODY)} people who may sign in, and a token for this program"):
+            try:
+                self._people.add()
+                self._token = self._people.token()
+            except PeopleError as error:
+                raise DemoError(f"vitals-collector people: {error}") from None
+
     def _start_broker(self) -> None:
         with _Step(f"Starting the broker, a NATS server with MQTT, on port {self._places.mqtt_port}"):
             self._broker.start()
@@ -201,8 +213,11 @@ class Demo:
         appears = self._robot_of(self._appears)
         _say(
             "",
-            f"  Console     {self._places.console}",
-            f"  API         {self._places.console}/api/v1/alerts?state=open",
+            f"  Console     {self._places.console}; each of these links signs in once, within 15 minutes:",
+            *self._links(),
+            f"              another one: {self._people.link_command(ADMIN)}",
+            f"  API         curl -H 'Authorization: Bearer {self._token}' \\",
+            f"                {self._places.console}/api/v1/alerts",
             f"  Broker      {self._places.mqtt}",
             f"              mosquitto_sub -p {port} -t 'vitals/v1/#' -v",
             f"  Processes   {', '.join(f'{part.name} {part.pid}' for part in parts)}",
@@ -217,6 +232,12 @@ class Demo:
             else f"Ends in {self._options.duration_s:g} s.",
             "",
         )
+
+    def _links(self) -> list[str]:
+        try:
+            return [f"  {person.id:11} {self._people.link(person)}   {person.name}" for person in EVERYBODY]
+        except PeopleError as error:
+            raise DemoError(f"vitals-collector people link: {error}") from None
 
     def _look_for_alert(self) -> None:
         if self._appears is None or int(time.monotonic() / _LOOK_S) % 5:
@@ -233,10 +254,18 @@ class Demo:
     def _get(self, path: str) -> Any:
         """An answer of the collector's API; None while there is none."""
         try:
-            with urlopen(f"{self._places.console}/api/v1/{path}", timeout=5) as response:  # noqa: S310 - http
+            address, headers = (
+                f"{self._places.console}/api/v1/{path}",
+                {"Authorization": f"Bearer {self._token}"},
+            )
+            with urlopen(Request(address, headers=headers), timeout=5) as response:  # noqa: S310 - http
                 return json.load(response)
         except (URLError, OSError, ValueError):
             return None
+
+    def _request(self, path: str) -> Request:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        return Request(f"{self._places.console}/api/v1/{path}", headers=headers)  # noqa: S310 - http
 
 
 class Watched:

@@ -11,6 +11,7 @@ from typing import Self
 
 from simulator.faults import Fault, spec
 from simulator.fleet import Robot
+from simulator.people import People
 from simulator.processes import Child
 
 FLEET = "demo"
@@ -153,6 +154,11 @@ def collector_task(folder: Folder, *arguments: str) -> Child:
     """A `vitals-collector` command that ends by itself, on the same data."""
     command = [_program("vitals-collector"), *arguments, "--data", str(folder.collector)]
     return Child(f"collector-{arguments[0]}", command, folder.log(f"collector-{arguments[0]}"))
+
+
+def people(folder: Folder) -> People:
+    """`vitals-collector people`, on the same data."""
+    return People([_program("vitals-collector"), "people"], ["--data", str(folder.collector)])
 
 
 def fleet(

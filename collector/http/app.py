@@ -12,10 +12,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from collector.http import problems
+from collector.http.api import people as people_api
 from collector.http.api import scores, v1
 from collector.http.gate import Gate
 from collector.http.guard import Guard
-from collector.http.pages import console, customers, frame, signin
+from collector.http.pages import console, customers, frame, me, people, playbooks, signin
 from collector.http.services import Services
 from collector.limited import Limited
 from collector.stores import StoreError
@@ -25,7 +26,11 @@ _ROUTERS: Final = (
     v1.router,
     scores.router,
     v1.monitoring,
+    people_api.router,
     signin.router,
+    playbooks.router,
+    me.router,
+    people.router,
     console.router,
     customers.router,
 )

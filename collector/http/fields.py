@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from collector.http.problems import did_you_mean, shown
 
@@ -56,8 +65,24 @@ def one_of(given: str, known: Sequence[str], what: str) -> str:
     return given
 
 
+class _EmptyIsNone:
+    """`?rule=` is the same as no rule, and described so."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_none_if_empty, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        known = handler(schema)
+        return {"anyOf": [*known.get("anyOf", [known]), {"type": "string", "const": ""}]}
+
+
 def _none_if_empty(given: Any) -> Any:
     return None if given == "" else given
+
+
+EmptyIsNone: Final = _EmptyIsNone()
 
 
 Instant = Annotated[int, PlainSerializer(rfc3339, return_type=str), WithJsonSchema(_DATE_TIME)]
@@ -66,4 +91,3 @@ GivenDuration = Annotated[
     int, BeforeValidator(duration), WithJsonSchema({"type": "string", "examples": ["90", "15m", "2h", "1d"]})
 ]
 Limit = Annotated[int, Field(ge=1, le=500, description="How many at most.")]
-EmptyIsNone = BeforeValidator(_none_if_empty)  # `?rule=` is the same as no rule

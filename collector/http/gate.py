@@ -3,7 +3,7 @@
 Only health, static files and the sign-in itself answer without. Whoever is let in is found by `signed`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -96,7 +96,7 @@ def who_asks(request: Request) -> Signed | None:
     return Signed(person, session.id, credentials.form_token(secret))
 
 
-def still_signed_in(request: Request) -> Callable[[], Awaitable[bool]]:
+def still_signed_in(request: Request) -> Callable[[], Coroutine[None, None, bool]]:
     """Asks now and then whether who was let in may stay, for answers that last."""
     services: Services = request.app.state.services
     asked_at = services.clock()

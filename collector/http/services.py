@@ -12,6 +12,8 @@ from collector.relational import Relational
 from collector.scores.settings import Settings
 from collector.stores import Store
 from collector.telemetry import Telemetry
+from rules import playbooks
+from rules.playbook import Playbook
 from rules.rule import RuleSet
 
 
@@ -49,6 +51,7 @@ class Services:
     health: Callable[[], Health]
     clock: Callable[[], int]
     scoring: Settings | None = None  # what health scores are made of; None: there are none
+    playbooks: Mapping[str, Playbook] = field(default_factory=playbooks.shipped)
     scratch: Path | None = None  # where an export is written before it is sent; None: the system's folder
     tries: Tries = field(default_factory=Tries)
     operator: str | None = None  # digest of the token with which commands on this machine ask

@@ -158,13 +158,16 @@ class Accounts:
         with self._database.reading() as connection:
             return connection.scalars(select(people.c.password).where(people.c.id == id_)).one_or_none()
 
-    def set_password(self, id_: str, password: str, by: str, now: int, *, keep: str | None = None) -> None:
-        """Stores another hash, and ends the person's sessions, but for `keep`, and its links."""
+    def set_password(
+        self, id_: str, password: str | None, by: str, now: int, *, keep: str | None = None
+    ) -> None:
+        """Stores another hash, or none, and ends the person's sessions, but for `keep`, and its links."""
+        what = "password_changed" if password is not None else "password_removed"
         with self._database.writing() as connection:
             _known(connection, id_)
             connection.execute(update(people).where(people.c.id == id_).values(password=password))
             _sign_out(connection, id_, keep)
-            _report(connection, JournalEntry(now, by, "password_changed", "person", id_, {}))
+            _report(connection, JournalEntry(now, by, what, "person", id_, {}))
 
     # -- sessions
 

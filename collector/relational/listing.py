@@ -23,7 +23,7 @@ from collector.queue import Alert, Severity, Work
 from collector.relational.alerts import read
 from collector.relational.cases import IS_OPEN
 from collector.relational.schema import alerts, robots
-from collector.relational.sight import seen_by
+from collector.relational.sight import alerts_seen_by
 from rules.evaluation import Entity, SignalKey
 
 State = Literal["open", "closed", "all"]
@@ -67,7 +67,7 @@ class AlertQuery:
     overdue_at: int | None = None  # past a deadline by then
     text: str | None = None  # somewhere in entity, its name, customer, site, rule or owner
     rules: tuple[str, ...] = ()  # beside `text`: rules whose words have it in them
-    csm: str | None = None  # of this person's customers, and of those that are nobody's
+    csm: str | None = None  # given to this person, of its customers, and of those that are nobody's
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ def count_open(
     by = alerts.c[column]
     query = select(by, func.count()).where(IS_OPEN).group_by(by)
     if csm is not None:
-        query = query.where(seen_by(csm, alerts.c.customer))
+        query = query.where(alerts_seen_by(csm))
     if column == "entity":
         query = query.where(alerts.c.kind == "robot")
     return {row[0]: row[1] for row in connection.execute(query)}
@@ -250,7 +250,7 @@ def _of_whom(query: AlertQuery) -> list[ColumnElement[bool]]:
     if query.customers is not None:
         found.append(alerts.c.customer.in_(query.customers))
     if query.csm is not None:
-        found.append(seen_by(query.csm, alerts.c.customer))
+        found.append(alerts_seen_by(query.csm))
     return found
 
 

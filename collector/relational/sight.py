@@ -1,8 +1,13 @@
 """Whose alerts, customers and robots a person sees that sees its own only."""
 
+from collections.abc import Collection
+from typing import Final
+
 from sqlalchemy import ColumnElement, Connection, or_, select
 
-from collector.relational.schema import customers
+from collector.relational.schema import alerts, customers
+
+_FEW: Final = 500  # parameters of a statement
 
 
 def seen_by(csm: str, customer: ColumnElement[str | None]) -> ColumnElement[bool]:
@@ -11,7 +16,18 @@ def seen_by(csm: str, customer: ColumnElement[str | None]) -> ColumnElement[bool
     return or_(customer.is_(None), customer.not_in(of_others))
 
 
+def alerts_seen_by(csm: str) -> ColumnElement[bool]:
+    """Alerts of these customers, and those that were given to the person."""
+    return or_(seen_by(csm, alerts.c.customer), alerts.c.owner == csm)
+
+
+def of_others(connection: Connection, csm: str, names: Collection[str | None]) -> set[str | None]:
+    """Those of the customers that are another person's."""
+    owned = select(customers.c.id, customers.c.csm).where(customers.c.csm.is_not(None))
+    asked = owned.where(customers.c.id.in_(names)) if len(names) < _FEW else owned
+    return {id_ for id_, owner in connection.execute(asked) if owner != csm and id_ in names}
+
+
 def sees(connection: Connection, csm: str, customer: str | None) -> bool:
     """Whether this person sees what is of that customer."""
-    owner = connection.scalars(select(customers.c.csm).where(customers.c.id == customer)).one_or_none()
-    return owner is None or owner == csm
+    return not of_others(connection, csm, [customer])

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from collector.people import Person, Role, Sees
-from collector.relational import AlertQuery, Relational, RobotQuery, RobotRecord
+from collector.queue import Acknowledge
+from collector.relational import AlertQuery, Relational, RobotRecord, UnknownAlertError
 from collector.relational.accounts import (
     IDLE_MS,
     LONGEST_MS,
@@ -18,6 +19,7 @@ from collector.relational.accounts import (
     UnknownPersonError,
 )
 from collector.relational.schema import alerts, customers
+from collector.relational.seen import SeenRelational
 from tests.collector.evaluations import RULES, Signals
 
 ADMIN = Person("admin", "Admin", Role.ADMIN)
@@ -203,7 +205,7 @@ def test_the_journal_tells_who_did_what(database: Relational) -> None:
 
 
 def test_whose_customers_a_person_sees(database: Relational) -> None:
-    """One that sees its own only: its customers' alerts and robots, and those that are nobody's."""
+    """One that sees its own only: its customers' alerts and robots, what is nobody's, what it was given."""
     robots = {"r1": "mine", "r2": "hers", "r3": "free", "r4": "unregistered", "r5": None}
     database.import_robots([RobotRecord(id_, customer=customer) for id_, customer in robots.items()])
     ids = database.commit(Signals().fires(T, "Silent", *robots), RULES)
@@ -212,13 +214,32 @@ def test_whose_customers_a_person_sees(database: Relational) -> None:
             connection.execute(alerts.update().where(alerts.c.id == id_).values(customer=customer))
         for name, csm in (("mine", "mei"), ("hers", "ana"), ("free", None)):
             connection.execute(customers.insert().values(id=name, csm=csm, revision=0))
-    seen = database.alerts(AlertQuery(csm="mei")).items
-    assert [alert.entity.id for alert in seen] == ["r1", "r3", "r4", "r5"]
-    assert [robot.id for robot in database.robots_page(RobotQuery(csm="ana")).items] == [
-        "r2",
-        "r3",
-        "r4",
-        "r5",
-    ]
-    assert database.open_by_severity("mei") == {"high": 4}
+        connection.execute(alerts.update().where(alerts.c.id == ids[-1]).values(customer="hers", owner="mei"))
+    seen = SeenRelational(database, "mei")
+    own = {"r1", "r3", "r4", "r5"}
+    assert {alert.entity.id for alert in seen.alerts().items} == own
+    assert {alert.entity.id for alert in seen.queue.by_ids(ids).values()} == own
+    assert [robot.id for robot in seen.robots()] == ["r1", "r3", "r4", "r5"]
+    assert [robot.id for robot in seen.robots_page(limit=2).items] == ["r1", "r3"]
+    assert seen.robots_where("customer", ["mine", "hers"]) == database.robots_where("customer", ["mine"])
+    assert (seen.robot("r2"), seen.robot("r9")) == (None, None)
+    assert seen.robot("r1") == database.robot("r1")
+    assert seen.open_by_severity() == {"high": 4}
+    assert (seen.queue.count(AlertQuery()), database.queue.count(AlertQuery())) == (4, 5)
+    assert sum(cell.count for cell in seen.queue.counts(T).cells) == 4
+    assert {group.name for group in seen.queue.groups("customer", T)} == {
+        "mine",
+        "free",
+        "unregistered",
+        "hers",
+    }
+    hidden = ids[1]
+    assert (seen.alert(hidden), seen.history(hidden), seen.alerts_of("r2")) == (None, [], [])
+    assert seen.open_alert(("Silent", "robot", "r2")) is None
     assert [database.sees("mei", customer) for customer in robots.values()] == [True, False, True, True, True]
+    outcomes = seen.queue.act_many(dict.fromkeys(ids), Acknowledge(), "mei", T)
+    assert [outcome.refusal is None for outcome in outcomes] == [True, False, True, True, True]
+    with pytest.raises(UnknownAlertError):
+        seen.act(hidden, Acknowledge(), "mei", T)
+    assert database.history(hidden)[-1].kind == "opened"
+    assert [robot.id for robot in SeenRelational(database, "ana").robots()] == ["r2", "r3", "r4", "r5"]

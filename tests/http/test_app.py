@@ -216,6 +216,7 @@ def test_openapi(client: TestClient) -> None:
         "/alerts/{alert}/acknowledge",
         "/alerts/{alert}/snooze",
         "/alerts/{alert}/close",
+        "/playbooks/{name}",
         "/robots",
         "/robots/{robot}",
         "/robots/{robot}/series",
@@ -223,6 +224,8 @@ def test_openapi(client: TestClient) -> None:
         "/export",
         "/alert-log",
         "/health",
+        "/me",
+        "/people",
     }
     listing = described["paths"]["/api/v1/alerts"]["get"]
     assert {"state", "rule", "robot", "severity"} <= {

@@ -8,14 +8,18 @@ from threading import Thread
 
 import httpx
 import pytest
+from fastapi import Request
 
+from collector import credentials
 from collector.http.app import create
 from collector.http.changes import MANY, Change, Changes
 from collector.http.events import stream
+from collector.http.gate import still_signed_in
 from collector.http.server import AddressError, listen, serve
 from collector.http.services import Health
-from tests.http.conftest import World
-from tests.signing import token_of
+from collector.http.signed import COOKIE
+from tests.http.conftest import Clock, World
+from tests.signing import session_of, token_of
 
 
 @contextlib.asynccontextmanager
@@ -141,6 +145,33 @@ def test_pages_hear_that_a_part_fails_and_recovers() -> None:
 
     quiet, health = ": still here", "event: health"
     assert asyncio.run(story()) == ["retry: 2000", quiet, health, quiet, quiet, health, quiet, health, quiet]
+
+
+def test_who_is_signed_out_hears_no_more() -> None:
+    """A stream ends once its reader may no longer have it, whether anything happens or not."""
+    welcome = iter([True, True, False])
+
+    async def asked() -> bool:
+        return next(welcome)
+
+    async def story() -> list[bytes]:
+        return [part async for part in stream(Changes(), lambda: Health(True), 0.001, asked)]
+
+    assert len(asyncio.run(story())) == 3
+
+
+def test_a_long_answer_asks_again_whether_its_reader_may_stay(world: World, clock: Clock) -> None:
+    """Every 20 s: while the session holds, and no longer."""
+    secret = session_of(world.services)
+    headers = [(b"cookie", f"{COOKIE}={secret}".encode())]
+    scope = {"type": "http", "app": create(world.services), "headers": headers}
+    welcome = still_signed_in(Request(scope))
+    assert asyncio.run(welcome())
+    world.services.relational.accounts.end_session(credentials.digest(secret), clock.now)
+    clock.now += 19_999
+    assert asyncio.run(welcome())
+    clock.now += 1
+    assert not asyncio.run(welcome())
 
 
 def test_a_quiet_time_is_told() -> None:

@@ -88,3 +88,12 @@ def test_commands_of_an_extra_say_what_to_install(base: Path, command: str) -> N
     if result.returncode:
         assert "robovitals[" in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_the_wheel_has_the_playbooks(base: Path) -> None:
+    """Every playbook of the source is there, beside the packs."""
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = Path(run(base / "python", "-c", code).stdout.strip())
+    shipped = {path.name for path in (ROOT / "rules" / "packs" / "playbooks").iterdir()}
+    assert {path.name for path in (site / "rules" / "packs" / "playbooks").iterdir()} == shipped
+    assert shipped

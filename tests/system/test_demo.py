@@ -7,11 +7,13 @@ import signal
 import socket
 import subprocess
 import urllib.request
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
 import duckdb
+import httpx
 import psutil
 import pytest
 
@@ -45,19 +47,34 @@ class Demo(Process):
 
     def alerts(self) -> list[dict[str, Any]]:
         """The open alerts; none while there is no answer."""
-        url = f"http://127.0.0.1:{self.http_port}/api/v1/alerts?state=open&limit=200"
         try:
-            with urllib.request.urlopen(url, timeout=30) as response:
+            with self.ask("alerts?state=open&limit=200") as response:
                 return list(json.load(response)["items"])
         except (URLError, ConnectionError, TimeoutError):
             return []
 
     def acknowledge(self, alert: object) -> None:
         """As a CSM would."""
-        url = f"http://127.0.0.1:{self.http_port}/api/v1/alerts/{alert}/acknowledge"
-        request = urllib.request.Request(url, b"{}", {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with self.ask(f"alerts/{alert}/acknowledge", b"{}") as response:
             assert response.status == 200
+
+    def ask(self, path: str, body: bytes | None = None) -> HTTPResponse:
+        """An answer of the API, with the token that the demo printed."""
+        token = self.said(r"Bearer (rv_[\w-]+)")[1]
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+        url = f"http://127.0.0.1:{self.http_port}/api/v1/{path}"
+        request = urllib.request.Request(url, body, headers)
+        answer: HTTPResponse = urllib.request.urlopen(request, timeout=30)
+        return answer
+
+    def signs_in(self, person: str) -> str:
+        """The queue, as somebody sees it who opens the printed link and presses the button."""
+        link = self.said(rf"{person} +(http\S+/sign-in/link/\S+)")[1]
+        with httpx.Client(follow_redirects=True, timeout=60) as browser:
+            assert browser.get(link).status_code == 200
+            page = browser.post(link)
+            assert page.url.path == "/"
+            return page.text
 
     def family(self) -> list[psutil.Process]:
         """All of its processes."""
@@ -109,6 +126,7 @@ def test_the_demo_from_its_start_to_its_end(tmp_path: Path) -> None:
     demo = Demo(tmp_path, free_port())
     with demo:
         shows_robots_in_trouble(demo)
+        lets_people_in(demo)
         shows_a_new_alert(demo)
         survives_a_killed_collector(demo, tmp_path / "first.parquet")
         before = as_people_left_it(demo.alerts())
@@ -131,6 +149,15 @@ def shows_robots_in_trouble(demo: Demo) -> None:
         } >= SUBSYSTEMS
 
     until("alerts of all subsystems, a silent robot and low conversion", enough)
+
+
+def lets_people_in(demo: Demo) -> None:
+    """Each by a link, in the language of that person."""
+    chinese, english = demo.signs_in("csm-zh"), demo.signs_in("csm-en")
+    assert '<html lang="zh-CN">' in chinese
+    assert "客户成功经理（华东）" in chinese
+    assert '<html lang="en">' in english
+    assert "CSM International" in english
 
 
 def shows_a_new_alert(demo: Demo) -> None:

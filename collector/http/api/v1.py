@@ -1,40 +1,26 @@
 """The API for scripts: `/api/v1`, and what monitoring asks for."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from collector import telemetry
 from collector.http import events
-from collector.http.api import alerts, delivery, export, robots, series
+from collector.http.api import alerts, delivery, export, playbooks, robots, series
+from collector.http.api.refusals import REFUSALS, TOKEN
 from collector.http.fields import EmptyIsNone, GivenDuration, GivenInstant, Limit, one_of
 from collector.http.gate import still_signed_in
-from collector.http.problems import MEDIA_TYPE as PROBLEM
 from collector.http.problems import invalid
 from collector.http.services import Services
-from collector.http.signed import require
+from collector.http.signed import require, services_of
 from collector.people import May
 from collector.queue import Acknowledge, Close, Reason, Severity, Snooze, Work
 from collector.relational import AlertQuery, CursorError, Lifecycle, RobotQuery
 from rules import storm
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"description": about, "content": {PROBLEM: {"schema": {"type": "object"}}}}
-    for status, about in {
-        400: "The request cannot be read.",
-        401: "Nobody is signed in; send a token of the API.",
-        403: "The person who asks may not do this.",
-        404: "There is no such thing.",
-        409: "The alert cannot be so changed now.",
-        422: "A value cannot be used; `errors` names fields.",
-        503: "Store or database cannot answer now; `Retry-After` says when to ask again.",
-    }.items()
-}
-_token = HTTPBearer(auto_error=False, description="A token of the API: `rv_…`, made on the page /me.")
-router = APIRouter(prefix="/api/v1", responses=_REFUSALS, dependencies=[Depends(_token)])
+router = APIRouter(prefix="/api/v1", responses=REFUSALS, dependencies=[TOKEN])
 health = APIRouter(prefix="/api/v1")
 monitoring = APIRouter()
 AlertId = Annotated[int, Path(ge=1, le=2**53, description="The alert's number.")]
@@ -43,12 +29,6 @@ SeverityName = Literal["critical", "high", "medium", "low", "info"]
 CloseReason = Literal[
     "fixed_remotely", "fixed_on_site", "customer_informed", "false_alarm", "expected", "other"
 ]
-
-
-def services_of(request: Request) -> Services:
-    """What the app was created with."""
-    found: Services = request.app.state.services
-    return found
 
 
 class _Given(BaseModel):
@@ -213,6 +193,12 @@ def get_delivery(request: Request, robot: RobotId) -> delivery.RobotDelivery:
     return delivery.read(services_of(request), robot)
 
 
+@router.get("/playbooks/{name}")
+def get_playbook(request: Request, name: Annotated[str, Path(max_length=64)]) -> playbooks.PlaybookItem:
+    """What to do about an alert whose rule names this playbook: Markdown, in both languages."""
+    return playbooks.detail(services_of(request), name)
+
+
 @router.get("/export", response_class=StreamingResponse)
 def get_export(request: Request) -> StreamingResponse:
     """A recording of everything stored: one Parquet file."""
@@ -230,7 +216,8 @@ def get_alert_log(request: Request) -> StreamingResponse:
 @health.get("/health", response_model=HealthReport)
 def get_health(request: Request) -> JSONResponse:
     """200 while the collector does its work, else 503."""
-    found = services_of(request).health()
+    services: Services = request.app.state.services
+    found = services.health()
     report = HealthReport(ok=found.ok, parts=dict(found.parts), ill=sorted(found.ill))
     return JSONResponse(report.model_dump(), 200 if found.ok else 503)
 
@@ -238,7 +225,7 @@ def get_health(request: Request) -> JSONResponse:
 @monitoring.get("/metrics", include_in_schema=False)
 def get_metrics(request: Request) -> Response:
     """For Prometheus."""
-    services = services_of(request)
+    services: Services = request.app.state.services  # whole, whoever monitors
     text = services.telemetry.render(services.relational.open_by_severity())
     return Response(text, media_type=telemetry.CONTENT_TYPE)
 

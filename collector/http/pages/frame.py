@@ -18,7 +18,7 @@ from collector.http.fields import rfc3339
 from collector.http.i18n import Words
 from collector.http.problems import Problem
 from collector.http.services import Services
-from collector.http.signed import FORM_FIELD, signed_in
+from collector.http.signed import FORM_FIELD, services_of, signed_in
 from collector.http.views.notices import notices
 from collector.people import May
 from collector.wording import LANGUAGES
@@ -68,8 +68,8 @@ def error_page(request: Request, status: int, error: Exception | None = None) ->
 
 
 def context(request: Request) -> tuple[Services, Words, int]:
-    """What a page works with, its reader's language, and now."""
-    services: Services = request.app.state.services
+    """What a page works with, as its reader sees it, the reader's language, and now."""
+    services = services_of(request)
     return services, words(request), services.clock()
 
 
@@ -100,7 +100,7 @@ def render(request: Request, template: str, status_code: int = HTTPStatus.OK, /,
         "asset": asset,
         "rfc3339": rfc3339,
     }
-    html = _templates().get_template(template).render(**shown, **values)
+    html = templates().get_template(template).render(**shown, **values)
     response = HTMLResponse(
         _POSTING.sub(rf'\g<0><input type="hidden" name="{FORM_FIELD}" value="{form_token}">', html),
         status_code,
@@ -141,7 +141,8 @@ def asset(name: str) -> str:
 
 
 @cache
-def _templates() -> Environment:
+def templates() -> Environment:
+    """The templates, which escape what they are given."""
     return Environment(
         loader=PackageLoader("collector.http"),
         autoescape=True,
@@ -153,4 +154,4 @@ def _templates() -> Environment:
 
 def problem(text: str, status: int) -> Response:
     """A refusal as words for the place where it was asked."""
-    return HTMLResponse(_templates().get_template("problem.html").render(problem=text, asset=asset), status)
+    return HTMLResponse(templates().get_template("problem.html").render(problem=text, asset=asset), status)

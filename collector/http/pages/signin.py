@@ -103,8 +103,8 @@ def _page(
 
 def _wait(services: Services, name: str, address: str, now: int) -> int:
     """How long to wait before the next try, in ms; else 0, and this try is counted."""
-    by_name = services.tries.by_name.begin(name[:_NAME], now)
-    return by_name or services.tries.by_address.begin(address, now)
+    by_address = services.tries.by_address.begin(address, now)  # first: who is held back tries no name
+    return by_address or services.tries.by_name.begin(name[:_NAME], now)
 
 
 def _proven(services: Services, name: str, password: str) -> Person | None:

@@ -1,0 +1,24 @@
+"""What every part of the API may answer beside what was asked for, and how one signs in to it."""
+
+from typing import Any, Final
+
+from fastapi import Depends
+from fastapi.security import HTTPBearer
+
+from collector.http.problems import MEDIA_TYPE as PROBLEM
+
+REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"description": about, "content": {PROBLEM: {"schema": {"type": "object"}}}}
+    for status, about in {
+        400: "The request cannot be read.",
+        401: "Nobody is signed in; send a token of the API.",
+        403: "The person who asks may not do this.",
+        404: "There is no such thing.",
+        409: "The alert cannot be so changed now.",
+        422: "A value cannot be used; `errors` names fields.",
+        503: "Store or database cannot answer now; `Retry-After` says when to ask again.",
+    }.items()
+}
+TOKEN: Final = Depends(
+    HTTPBearer(auto_error=False, description="A token of the API: `rv_…`, made on the page /me.")
+)  # only described here: the gate asks for it
