@@ -11,7 +11,7 @@ from collector.http.api import v1
 from collector.http.fields import EmptyIsNone, Limit
 from collector.http.problems import invalid, missing
 from collector.http.services import Services
-from collector.http.signed import scope
+from collector.http.signed import scope, services_of
 from collector.relational import CursorError
 from collector.relational.scores import WEEK, ScoreLine, ScoreQuery, earlier
 from collector.scores.score import Component, Score, change
@@ -110,7 +110,7 @@ class ScoreDetail(ScoreItem):
 @router.get("/scores")
 def list_scores(request: Request, given: Annotated[ScoreFilter, Query()]) -> ScorePage:
     """The latest health scores, the lowest first; those without a score come last."""
-    services = v1.services_of(request)
+    services = services_of(request)
     query = ScoreQuery(given.kind, given.industry, given.region, given.tier, given.csm, scope(request))
     try:
         page = services.relational.scores.page(query, after=given.after, limit=given.limit)
@@ -122,7 +122,7 @@ def list_scores(request: Request, given: Annotated[ScoreFilter, Query()]) -> Sco
 @router.get("/scores/{kind}/{id:path}")
 def get_score(request: Request, kind: Kind, id: Annotated[str, Path(max_length=256)]) -> ScoreDetail:  # noqa: A002
     """The latest health score of a robot, site or customer: what was lost for what, and since last week."""
-    services = v1.services_of(request)
+    services = services_of(request)
     found = read(services, kind, id, scope(request))
     if found is None:
         raise missing(f"score of a {kind}", id)

@@ -12,6 +12,7 @@ from collector.http.signed import require, scope
 from collector.http.views import customer as customer_view
 from collector.http.views import customers as customers_view
 from collector.http.views import score_page
+from collector.http.views.rows import customer_url
 from collector.people import May
 from collector.relational.portfolio import Registered
 from collector.scores.settings import KINDS
@@ -50,7 +51,7 @@ def pulse(request: Request, id_: str, form: GivenForm) -> Response:
         text = t("customers.pulse_refused", n=_NOTE)
         return _page(request, found, text, HTTPStatus.UNPROCESSABLE_ENTITY)
     services.relational.portfolio.set_pulse(found.id, int(value), note or None, person.id, now)
-    return RedirectResponse(f"{customer_view.home(found.id)}#pulse", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"{customer_url(found.id)}#pulse", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/customers/{id_:path}")

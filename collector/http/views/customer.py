@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from collector.http.i18n import Words, zone
 from collector.http.services import Services
 from collector.http.views.customers import moved, renewal
-from collector.http.views.rows import Row, rows
+from collector.http.views.rows import Row, customer_url, rows
 from collector.http.views.score import ScoreView, number, span, tone, url, view, written
 from collector.presence import Presence
 from collector.queue import Alert
@@ -147,7 +147,7 @@ def page(services: Services, given: Registered, t: Words, now: int) -> CustomerP
     people = relational.portfolio.names()
     return CustomerPage(
         id=given.id,
-        url=home(given.id),
+        url=customer_url(given.id),
         chips=_chips(given, people, t),
         facts=_facts(given, records, contracts, tz, total, t, now),
         score=view(services, found, t, average) if found else None,
@@ -168,11 +168,6 @@ def page(services: Services, given: Registered, t: Words, now: int) -> CustomerP
         zone=zone(tz),
         note=given.note or "",
     )
-
-
-def home(customer: str) -> str:
-    """Where a customer's page is."""
-    return f"/customers/{quote(customer, safe='')}"
 
 
 def _chips(given: Registered, people: Mapping[str, str], t: Words) -> list[str]:
@@ -447,7 +442,7 @@ def behind(services: Services, customer: str, figure: str, t: Words) -> BehindPa
     ]
     return BehindPage(
         customer=customer,
-        back=home(customer),
+        back=customer_url(customer),
         title=t(f"customers.figure.{figure}"),
         span=span(found.day, t),
         counters=t("score.behind_counters", counters=", ".join(f"engagement.{name}" for name in names)),

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from collector.http.i18n import Words
 from collector.http.services import Services
+from collector.http.views.rows import customer_url
 from collector.http.views.score import Spark, number, spark, tone
 from collector.queue import Severity
 from collector.relational.portfolio import CustomerLine, PortfolioQuery, tiers
@@ -155,7 +156,7 @@ def _row(line: CustomerLine, people: Mapping[str, str], sparks: Mapping[str, Spa
     gap = round((line.average or 0) - (line.points or 0), 1)
     return Row(
         id=line.id,
-        url=f"/customers/{quote(line.id, safe='')}",
+        url=customer_url(line.id),
         about=" · ".join(filter(None, [industry, line.region or ""])),
         tier=t.one_of("tier", line.tier) if line.tier else "",
         csm=people.get(line.csm, line.csm) if line.csm else "",

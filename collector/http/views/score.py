@@ -64,6 +64,22 @@ class ScoreView:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """A score in a few signs, and where it is explained."""
+
+    points: str
+    tone: str
+    url: str
+
+
+def brief(score: Score | None) -> Brief | None:
+    """A score in passing."""
+    if score is None:
+        return None
+    return Brief(number(score.points), tone(score.points), url(score.kind, score.entity))
+
+
 def view(services: Services, score: Score, t: Words, average: float | None = None) -> ScoreView:
     """Everything about one score."""
     week_ago = api.before(services, score)

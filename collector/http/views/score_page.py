@@ -7,6 +7,7 @@ from urllib.parse import quote
 from collector.http.api import scores as api
 from collector.http.i18n import Words
 from collector.http.services import Services
+from collector.http.views.rows import customer_url
 from collector.http.views.score import ScoreView, formula, label, told, url, view
 from collector.relational import RobotRecord
 from collector.scores.score import Component, Score
@@ -63,7 +64,7 @@ def home(kind: str, entity: str) -> str:
         case "robot":
             return f"/robots/{quote(entity, safe='')}"
         case "customer":
-            return f"/customers/{quote(entity, safe='')}"
+            return customer_url(entity)
     return f"/fleet?site={quote(entity, safe='')}"
 
 
