@@ -50,7 +50,7 @@ def built(tmp_path: Path) -> Iterator[world.World]:
         contract = {"id": "C1", "customer": "Museum", "begins_on": "2025-12-01", "ends_on": "2026-12-01"}
         connection.execute(insert(contracts).values(**contract, amount=1e5, currency="CNY", revision=1))
     for when, heard in (("2026-11-12", 8.0), ("2026-11-19", 6.0)):
-        whole = day(robots, [{"heard": [8.0] * (DAYS - 7) + [heard] * 7}] * 10 + [{}, {}])  # type: ignore[list-item]
+        whole = day(robots, [{"heard": [8.0] * (DAYS - 7) + [heard] * 7}] * 10 + [{}, {}])
         relational.scores.save(scores(_with(whole, when), SETTINGS), 1)
     yield opened
     world.close(opened)

@@ -25,7 +25,7 @@ def scored(world: World) -> World:
         [RobotRecord(own.id, customer=str(own.attributes["customer"]), site="x") for own in robots]
     )
     for when, heard in (("2026-11-12", 8.0), ("2026-11-19", 5.6)):
-        whole = day(robots, [{"heard": [8.0] * (DAYS - 7) + [heard] * 7}, {}, {}])  # type: ignore[dict-item]
+        whole = day(robots, [{"heard": [8.0] * (DAYS - 7) + [heard] * 7}, {}, {}])
         relational.scores.save(scores(type(whole)(when, whole.at, robots, whole.figures), SETTINGS), 1)
     return world
 

@@ -1,6 +1,7 @@
 """Small fleets of which all is known, and what they are scored by."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ def robot(id_: str, **attributes: str) -> Robot:
     return Robot(id_, {**usual, **attributes})
 
 
-def figures(rows: Sequence[Mapping[str, float]]) -> Figures:
+def figures(rows: Sequence[Mapping[str, Any]]) -> Figures:
     """The same every day: `counted` and `heard` hours, `visitors`, `interactions`, `<subsystem>` failures of
     100 attempts; a list is day by day.
     """
@@ -45,6 +46,6 @@ def figures(rows: Sequence[Mapping[str, float]]) -> Figures:
     )  # fmt: skip
 
 
-def day(robots: Sequence[Robot], rows: Sequence[Mapping[str, float]], **given: object) -> Day:
+def day(robots: Sequence[Robot], rows: Sequence[Mapping[str, Any]], **given: object) -> Day:
     """The last of these days."""
     return Day(DAY, DAYS - 1, robots, figures(rows), **given)  # type: ignore[arg-type]

@@ -58,7 +58,7 @@ def test_a_day_is_silent_only_if_it_was_open() -> None:
     """Closed days neither count nor end the silence."""
     heard = [8.0] * 30 + [0, 0, 0, 0, 0]
     counted = [8.0] * 32 + [0, 8, 8]
-    found = figures([{"heard": heard, "counted": counted}, {}])  # type: ignore[dict-item]
+    found = figures([{"heard": heard, "counted": counted}, {}])
     assert components.silent_days(found, DAYS - 1).tolist() == [4, 0]
 
 

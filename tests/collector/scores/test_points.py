@@ -68,7 +68,7 @@ def _fleet(seed: int) -> list[Score]:
         if rnd.random() < 0.5
     ]
     pulses = {"A": Pulse(int(rnd.integers(1, 6)), float(rnd.integers(0, 60)))}
-    return list(scores(day(robots, rows, alerts=alerts, pulses=pulses, customers=["A", "Z"]), SETTINGS))  # type: ignore[arg-type]
+    return list(scores(day(robots, rows, alerts=alerts, pulses=pulses, customers=["A", "Z"]), SETTINGS))
 
 
 @settings(max_examples=60, deadline=None)

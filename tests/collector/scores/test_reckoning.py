@@ -13,7 +13,7 @@ FINE: Mapping[str, float] = {}
 
 def _scored(rows: Sequence[Mapping[str, object]], **given: object) -> dict[tuple[str, str], Score]:
     robots = [robot(f"r{row}") for row in range(len(rows))]
-    found = scores(day(robots, rows, **given), SETTINGS)  # type: ignore[arg-type]
+    found = scores(day(robots, rows, **given), SETTINGS)
     return {(score.kind, score.entity): score for score in found}
 
 
