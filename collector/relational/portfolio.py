@@ -9,14 +9,25 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import Connection, Row, Select, and_, case, func, insert, or_, select, update
 
 from collector.relational.database import Database
-from collector.relational.schema import alerts, contracts, customers, journal, people, robots, scores, sites
+from collector.relational.schema import (
+    alerts,
+    contracts,
+    customers,
+    journal,
+    people,
+    revisions,
+    robots,
+    scores,
+    sites,
+)
 from collector.relational.scores import WEEK, earlier, newest_day
-from collector.relational.sight import seen_by, sees
+from collector.relational.sight import sees
 from collector.scores.urgency import urgency
 
 RETIRED: Final = "retired"
 _CLOSED: Final = "closed"
 _TIMELINE: Final = 40
+_HOUR_MS: Final = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +131,33 @@ class Portfolio:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._known: tuple[tuple[object, ...], list[CustomerLine]] | None = (
+            None  # of which state, and the lines
+        )
 
     def customers(self, query: PortfolioQuery, now: int) -> list[CustomerLine]:
-        """All customers that match, registered or named by a robot, the most urgent first."""
+        """All customers that match, registered or named by a robot, the most urgent first; without alerts.
+
+        They are reckoned again once roster, registry or scores have changed, or another hour has come.
+        """
         with self._database.reading() as connection:
-            found = _lines(connection, query, now)
-        kept = [line for line in found if _fits(line, query)]
-        return sorted(kept, key=lambda line: (-line.urgency, line.id))
+            state = _state(connection, now)
+            known = self._known
+            if known is None or known[0] != state:
+                found = sorted(_lines(connection, now), key=lambda line: (-line.urgency, line.id))
+                known = self._known = state, found
+        return [line for line in known[1] if _fits(line, query)]
+
+    def with_alerts(self, lines: Sequence[CustomerLine]) -> list[CustomerLine]:
+        """The same lines with their open alerts that nothing suppresses; a page at a time."""
+        with self._database.reading() as connection:
+            counts = {row[0]: (row[1], row[2]) for row in connection.execute(_alerted(lines))}
+        none = (0, None)
+        return [
+            replace(line, open_alerts=found[0], worst=found[1])
+            for line in lines
+            for found in [counts.get(line.id, none)]
+        ]
 
     def choices(self) -> dict[str, list[str]]:
         """What there is to filter by: industries, regions, tiers and CSMs."""
@@ -223,13 +254,27 @@ class _Facts:
 
     points: Mapping[str, tuple[str, float | None, float | None]]
     averages: Mapping[str, float]
-    alerts: Mapping[str, tuple[int, int]]
     contracts: Mapping[str, Sequence[Contract]]
 
 
-def _lines(connection: Connection, query: PortfolioQuery, now: int) -> list[CustomerLine]:
-    known = {row.id: CustomerLine(**row._mapping) for row in connection.execute(_registered(query))}
-    for row in connection.execute(_in_use(query)):
+def _state(connection: Connection, now: int) -> tuple[object, ...]:
+    """Cheap to ask, and other than before once the lines may be other."""
+    day = newest_day(connection, "customer")
+    scored = select(func.count()).where(scores.c.kind == "customer", scores.c.day == day)
+    return (
+        connection.scalar(select(func.max(revisions.c.value))),
+        connection.scalar(select(func.max(journal.c.id))),
+        connection.scalar(select(func.count()).select_from(customers)),
+        connection.scalar(select(func.count()).select_from(contracts)),
+        day,
+        connection.scalar(scored),
+        now // _HOUR_MS,
+    )
+
+
+def _lines(connection: Connection, now: int) -> list[CustomerLine]:
+    known = {row.id: CustomerLine(**row._mapping) for row in connection.execute(_registered())}
+    for row in connection.execute(_in_use()):
         given = known.get(row.customer) or CustomerLine(row.customer)
         known[row.customer] = replace(
             given, robots=row.robots, sites=row.sites, tz=row.tz, industry=given.industry or row.industry
@@ -247,7 +292,6 @@ def _facts(connection: Connection) -> _Facts:
     return _Facts(
         points,
         _averages(connection, points),
-        {row[0]: (row[1], row[2]) for row in connection.execute(_alerted())},
         renewals,
     )
 
@@ -256,12 +300,9 @@ def _line(line: CustomerLine, facts: _Facts, today: date) -> CustomerLine:
     day, points, before = facts.points.get(line.id, (None, None, None))
     contract = next_renewal(facts.contracts.get(line.id, ()), today)
     days = None if contract is None else contract.days_left(today)
-    count, worst = facts.alerts.get(line.id, (0, None))
     change = None if points is None or before is None else points - before
     return replace(
         line,
-        open_alerts=count,
-        worst=worst,
         day=day,
         points=points,
         before=before,
@@ -272,15 +313,14 @@ def _line(line: CustomerLine, facts: _Facts, today: date) -> CustomerLine:
     )
 
 
-def _registered(query: PortfolioQuery) -> Select[Any]:
+def _registered() -> Select[Any]:
     names = ("id", "tier", "stage", "csm", "region", "industry")
-    found = select(*(customers.c[name] for name in names))
-    return found if query.seen_by is None else found.where(seen_by(query.seen_by, customers.c.id))
+    return select(*(customers.c[name] for name in names))
 
 
-def _in_use(query: PortfolioQuery) -> Select[Any]:
+def _in_use() -> Select[Any]:
     """Of every customer that robots name, how many there are, and where."""
-    found = (
+    return (
         select(
             robots.c.customer,
             func.count().label("robots"),
@@ -291,7 +331,6 @@ def _in_use(query: PortfolioQuery) -> Select[Any]:
         .where(robots.c.customer.is_not(None), robots.c.lifecycle != RETIRED)
         .group_by(robots.c.customer)
     )
-    return found if query.seen_by is None else found.where(seen_by(query.seen_by, robots.c.customer))
 
 
 def _points(connection: Connection) -> dict[str, tuple[str, float | None, float | None]]:
@@ -321,11 +360,13 @@ def _averages(
     return {tier: sum(own) / len(own) for tier, own in found.items()}
 
 
-def _alerted() -> Select[Any]:
-    """Open alerts of every customer that nothing suppresses, and the rank of the severest."""
+def _alerted(lines: Sequence[CustomerLine]) -> Select[Any]:
+    """Open alerts of these customers that nothing suppresses, and the rank of the severest."""
+    here = alerts.c.customer.in_([line.id for line in lines])
     return (
         select(alerts.c.customer, func.count(), func.min(alerts.c.rank))
-        .where(alerts.c.work != _CLOSED, alerts.c.customer.is_not(None), alerts.c.suppressed_reason.is_(None))
+        .where(alerts.c.work != _CLOSED, here)
+        .where(alerts.c.suppressed_reason.is_(None), alerts.c.silence.is_(None))
         .group_by(alerts.c.customer)
     )
 
@@ -361,7 +402,8 @@ def _fits(line: CustomerLine, query: PortfolioQuery) -> bool:
     )
     attributes = all(value is None or value == own for value, own in wanted)
     named = query.q is None or query.q.casefold() in line.id.casefold()
-    return attributes and named and (not query.below or line.is_below)
+    hidden = query.seen_by is not None and line.csm not in (None, query.seen_by)
+    return not hidden and attributes and named and (not query.below or line.is_below)
 
 
 def tiers(lines: Sequence[CustomerLine]) -> dict[str, tuple[float, int, int]]:

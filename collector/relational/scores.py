@@ -201,7 +201,8 @@ class Scores:
 
     def open_at(self, at: int) -> list[OpenAlert]:
         """The alerts that were open then; of those still open, the ones that nothing suppresses."""
-        suppressed = and_(alerts.c.work != _CLOSED, alerts.c.suppressed_reason.is_not(None))
+        hidden = or_(alerts.c.suppressed_reason.is_not(None), alerts.c.silence.is_not(None))
+        suppressed = and_(alerts.c.work != _CLOSED, hidden)
         query = select(alerts.c.kind, alerts.c.entity, alerts.c.severity).where(
             alerts.c.opened_at <= at, or_(alerts.c.closed_at.is_(None), alerts.c.closed_at > at), ~suppressed
         )

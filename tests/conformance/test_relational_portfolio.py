@@ -117,9 +117,11 @@ def test_open_alerts_are_counted_by_customer(portfolio: Relational) -> None:
     signals = Signals()
     portfolio.commit(signals.fires(NOW, "Relocalization", "a1", "a2"), RULES)
     portfolio.commit(signals.fires(NOW + 1, "Burning", "a1"), RULES)
-    found = lines(portfolio)
+    listed = portfolio.portfolio.with_alerts(list(lines(portfolio).values()))
+    found = {line.id: line for line in listed}
     assert (found["A"].open_alerts, found["A"].worst) == (3, 0)
     assert (found["B"].open_alerts, found["B"].worst) == (0, None)
+    assert list(found) == list(lines(portfolio))
 
 
 def test_a_customer_is_registered_or_named(portfolio: Relational) -> None:

@@ -114,7 +114,7 @@ def page(services: Services, filters: Filters, seen_by: str | None, t: Words, no
     lines = portfolio.customers(filters.query(seen_by), now)
     people, pages = portfolio.names(), max(-(-len(lines) // PAGE), 1)
     at = min(filters.page, pages)
-    here = lines[(at - 1) * PAGE : at * PAGE]
+    here = portfolio.with_alerts(lines[(at - 1) * PAGE : at * PAGE])
     sparks = _sparks(services, here, t)
     first = here[0] if here and at == 1 else None
     return CustomersPage(
