@@ -23,10 +23,10 @@ _GROUPS: Final[tuple[Kind, ...]] = ("site", "customer")
 def scores(day: Day, settings: Settings) -> Iterator[Score]:
     """The scores of all robots, then of all sites and customers."""
     robots = _robots(day, settings)
-    yield from _scored(robots, day.day, settings)
-    for kind in _GROUPS:
-        for score in _scored(groups.table(kind, day, robots, settings), day.day, settings):
-            if (kind, score.entity) not in day.waiting:
+    tables = [robots, *(groups.table(kind, day, robots, settings) for kind in _GROUPS)]
+    for table in tables:
+        for score in _scored(table, day.day, settings):
+            if (score.kind, score.entity) not in day.waiting:
                 yield score
 
 

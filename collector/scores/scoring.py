@@ -1,8 +1,9 @@
 """Scores kept up to date: what is due, out of store, roster and queue, into the database.
 
 A day is scored once it is over on the robots' clocks: the robots of a zone after their midnight, against
-those for whom the day is over, too; then again when the next zone's is. At the start, and after an import,
-the days are made up for that a trend shows. A score that is there stays as it is, though late samples come.
+the others as they were a day before; then again when the next zone's day is over. At the start, and after an
+import, the days are made up for that a trend shows. A score that is there stays as it is, though late samples
+come.
 """
 
 import threading
@@ -58,6 +59,10 @@ class _Zone:
         """The local day of a time."""
         return int(self.midnights.day_of(np.array([at]), np.zeros(1, dtype=np.intp))[0])
 
+    def late(self, day: int) -> int:
+        """How many days its last whole day is behind that one."""
+        return max(day - self.last, 0)
+
     def bounds(self, first: int, last: int) -> list[int]:
         """When the days begin, and the last one ends; to the hour."""
         days = np.arange(first, last + 2)
@@ -88,8 +93,8 @@ class Scoring:
             past = self._past(zones, newest)
             ready = [zone for zone in zones if zone.last >= newest]
             due = [newest] if self._lacks(ready, newest) else []
-            self._score(past, zones, zones, now)
-            self._score(due, ready, zones, now)
+            self._score(past, zones, now)
+            self._score(due, zones, now)
             if due:
                 self.relational.scores.thin(written(newest))
             self._looked = lasts, now
@@ -119,17 +124,18 @@ class Scoring:
         there = self.relational.scores.days()
         return [day for day in wanted if written(day) not in there]
 
-    def _score(self, days: Sequence[int], zones: Sequence[_Zone], every: Sequence[_Zone], now: int) -> None:
-        """Reads once what all of these days need; they are over in `zones`, not yet in others of `every`."""
+    def _score(self, days: Sequence[int], zones: Sequence[_Zone], now: int) -> None:
+        """Reads once what all of these days need. Where the last is not over yet, robots are peers only."""
         if not days:
             return
         first = days[0] - WEEK * (1 + self.settings.trend.weeks) + 1
+        ready = [zone for zone in zones if zone.last >= days[-1]]
         robots = [robot for zone in zones for robot in zone.robots]
         found = Figures.joined([part for zone in zones for part in self._figures(zone, first, days[-1])])
         use = self._use(zones, days[-1])
         pulses, customers = self.relational.scores.pulses(), self.relational.scores.registered()
         for day in days:
-            end = max(zone.bounds(day, day)[1] for zone in zones)
+            end = max(zone.bounds(day, day)[1] for zone in ready)
             reckoned = Day(
                 day=written(day),
                 at=day - first,
@@ -139,23 +145,26 @@ class Scoring:
                 pulses=_pulses(pulses, end),
                 use=use if day == days[-1] else {},
                 customers=customers,
-                waiting=_waiting([zone for zone in every if zone not in zones]),
+                waiting=_waiting([zone for zone in zones if zone not in ready]),
             )
             self.relational.scores.save(scores(reckoned, self.settings), now)
 
     def _figures(self, zone: _Zone, first: int, last: int) -> Iterator[Figures]:
-        bounds = zone.bounds(first, last)
+        """Of the days; where the last is not over yet, of as many days that end a day before."""
+        late = zone.late(last)
+        bounds = zone.bounds(first - late, last - late)
         listened = listened_hours(self.relational.listening(), bounds)
         for robots in _portions(zone.robots):
             spans = self.store.spans([robot.id for robot in robots], self.settings.metrics, bounds)
-            since = _in_use(robots, spans, first)
+            since = _in_use(robots, spans, first - late)
             yield figures(spans, open_hours(robots, bounds), listened, since, self.settings)
 
     def _use(self, zones: Sequence[_Zone], last: int) -> dict[str, tuple[Floats, Floats]]:
         """Sums of what was used in the week that ends with the day, and in the one before."""
         parts: list[Spans] = []
         for zone in zones:
-            bounds = zone.bounds(last - 2 * WEEK + 1, last)
+            end = last - zone.late(last)
+            bounds = zone.bounds(end - 2 * WEEK + 1, end)
             ids = [[robot.id for robot in robots] for robots in _portions(zone.robots)]
             parts += [self.store.spans(portion, USED, bounds) for portion in ids]
         return {
@@ -164,10 +173,12 @@ class Scoring:
 
 
 def _waiting(zones: Sequence[_Zone]) -> frozenset[tuple[Kind, str]]:
-    """Sites and customers with robots in these zones."""
+    """The robots in these zones, and their sites and customers."""
     robots = [robot for zone in zones for robot in zone.robots]
     groups: tuple[Kind, ...] = ("site", "customer")
-    return frozenset((kind, attribute(robot, kind)) for robot in robots for kind in groups)
+    named = {(kind, attribute(robot, kind)) for robot in robots for kind in groups}
+    own: set[tuple[Kind, str]] = {("robot", robot.id) for robot in robots}
+    return frozenset(named | own)
 
 
 def _zone(robots: Sequence[Robot], now: int) -> _Zone:

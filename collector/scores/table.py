@@ -36,7 +36,8 @@ class Day:
     """All that the scores of one day are reckoned from; `at` is its column in the figures.
 
     `use` has sums of counters by name, this week's and last week's, [robot]. Customers without robots may be
-    among `customers`. For robots of those that are `waiting`, (kind, entity), the day is not over yet.
+    among `customers`. Those that are `waiting`, (kind, entity), have no score of the day yet; robots
+    among them are peers, as they were the day before.
     """
 
     day: str

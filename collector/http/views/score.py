@@ -177,7 +177,9 @@ def formula(services: Services, key: str, t: Words) -> str:
     }.get(key) or (settings.functions[key].scale if key in settings.functions else None)
     plain = key in ("conversion", "volume")
     shown = (
-        [f"{end:g}" if plain else _percent(end) for end in (scale.worst, scale.best)] if scale else ["", ""]
+        [f"{end:g}".replace("-", "−") if plain else _percent(end) for end in (scale.worst, scale.best)]
+        if scale
+        else ["", ""]
     )
     return t(
         f"score.formula.{name}",
@@ -332,6 +334,7 @@ def _figures(part: Component, score: Score, t: Words) -> dict[str, object]:
 
 
 def _percent(share: float) -> str:
-    """With a decimal where it is small."""
+    """With a decimal where that matters: near nothing, and near all."""
     percent = round(share * 100, 1)
-    return f"{percent:.0f}%" if percent >= 10 or percent == int(percent) else f"{percent:.1f}%"
+    plain = 10 <= percent <= 99 or percent == int(percent)
+    return f"{percent:.0f}%".replace("-", "−") if plain or percent < 0 else f"{percent:.1f}%"

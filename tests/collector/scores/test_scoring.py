@@ -176,3 +176,16 @@ def test_a_store_that_is_away_leaves_no_half_of_a_day(world: World, monkeypatch:
 def test_days_are_counted_and_written() -> None:
     """From 1970-01-01."""
     assert (counted("1970-01-02"), written(TODAY)) == (1, "2026-11-20")
+
+
+def test_peers_in_other_zones_count_as_they_were_a_day_before(world: World) -> None:
+    """Four robots in Shanghai have eight peers, though the day is not over in New York."""
+    zones = [SHANGHAI] * 4 + [NEW_YORK] * 4
+    world.relational.import_robots([robot(f"r{row}", tz) for row, tz in enumerate(zones)])
+    for row, tz in enumerate(zones):
+        world.sends(f"r{row}", [hour + (13 if tz == NEW_YORK else 0) for hour in open_from(-14, -1)])
+    world.scoring.bring_up_to_date(MIDNIGHT + HOUR)
+    found = world.relational.scores.one("robot", "r0")
+    assert found is not None
+    assert [part.seen["peers"] for part in found.components if part.key == "conversion"] == [8]
+    assert world.relational.scores.count("robot", "2026-11-19") == 4
