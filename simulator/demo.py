@@ -235,7 +235,8 @@ class Demo:
 
     def _links(self) -> list[str]:
         try:
-            return [f"  {person.id:11} {self._people.link(person)}   {person.name}" for person in EVERYBODY]
+            links = zip(EVERYBODY, self._people.links(EVERYBODY), strict=True)
+            return [f"  {person.id:11} {link}   {person.name}" for person, link in links]
         except PeopleError as error:
             raise DemoError(f"vitals-collector people link: {error}") from None
 

@@ -4,7 +4,7 @@ import json
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 _PATIENCE_S: Final = 120.0
 _EXISTS: Final = "already"
@@ -51,18 +51,17 @@ class People:
 
     def token(self, person: Somebody = ADMIN) -> str:
         """A token of the API that acts as the person. Raises `PeopleError`."""
-        return str(self._told("token", person.id, "--name", "demo", "--expires", "30d")["token"])
+        told = self._do("token", person.id, "--name", "demo", "--expires", "30d", "--json")
+        return str(json.loads(told)["token"])
 
-    def link(self, person: Somebody) -> str:
-        """An address that signs the person in once, soon. Raises `PeopleError`."""
-        return str(self._told("link", person.id)["link"])
+    def links(self, people: Sequence[Somebody] = EVERYBODY) -> list[str]:
+        """For each an address that signs the person in once, soon. Raises `PeopleError`."""
+        told = self._do("link", *(person.id for person in people), "--json")
+        return [str(json.loads(line)["link"]) for line in told.splitlines()]
 
     def link_command(self, person: Somebody) -> str:
         """What to type for another link."""
         return " ".join((*self._command, "link", person.id, *self._where))
-
-    def _told(self, *arguments: str) -> Any:
-        return json.loads(self._do(*arguments, "--json"))
 
     def _do(self, *arguments: str) -> str:
         command = [*self._command, *arguments, *self._where]

@@ -58,7 +58,7 @@ def add_to(commands: Commands) -> None:
         ("token", "make a token of the API that acts as that person, and print it", _token),
     ):
         parser = command(group, name, about, f"people {name} mei --data data")
-        parser.add_argument("person", metavar="NAME")
+        parser.add_argument("person", metavar="NAME", nargs="+" if name == "link" else None)
         parser.set_defaults(run=run)
     _add_options(group)
 
@@ -142,20 +142,23 @@ def _password(arguments: argparse.Namespace) -> int:
 
 
 def _link(arguments: argparse.Namespace) -> int:
-    secret, now = credentials.secret(), _now()
-    with _accounts(arguments) as accounts:
-        person = _known(accounts, arguments.person)
-        digest = credentials.digest(secret)
-        accounts.add_token("link", digest, person.id, "command", BY, now, now + LINK_MS)
     served = arguments.url or Folder(arguments.data).served_at()
-    link = f"{(served or '').rstrip('/')}/sign-in/link/{secret}"
-    if arguments.json:
-        print(json.dumps({"person": person.id, "link": link, "expires_at": _time(now + LINK_MS)}))
-        return 0
-    print(link)
+    with _accounts(arguments) as accounts:
+        people = [_known(accounts, name) for name in arguments.person]
+        links = [(person, *_new_link(accounts, person, served or "")) for person in people]
+    for person, link, until in links:
+        told = {"person": person.id, "link": link, "expires_at": _time(until)}
+        print(json.dumps(told) if arguments.json else link)
     if served is None:
         print("the collector does not run; once it does, put its address before this", file=sys.stderr)
     return 0
+
+
+def _new_link(accounts: Accounts, person: Person, served: str) -> tuple[str, int]:
+    secret, now = credentials.secret(), _now()
+    until = now + LINK_MS
+    accounts.add_token("link", credentials.digest(secret), person.id, "command", BY, now, until)
+    return f"{served.rstrip('/')}/sign-in/link/{secret}", until
 
 
 def _token(arguments: argparse.Namespace) -> int:

@@ -149,6 +149,19 @@ def test_links_and_tokens_sign_in(where: list[str], capsys: pytest.CaptureFixtur
         assert accounts.use_link(secret, made.created_at + 14 * 60_000) is not None
 
 
+def test_links_of_several(where: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A line of JSON each, in the order asked for; if one is unknown, none is made."""
+    for name in ("mei", "ana"):
+        people("add", name, "--role", "csm", *where)
+    capsys.readouterr()
+    assert people("link", "ana", "mei", "--json", "--url", "http://x", *where) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["person"] for each in told] == ["ana", "mei"]
+    assert all(each["link"].startswith("http://x/sign-in/link/") for each in told)
+    assert people("link", "ana", "who", *where) == 1
+    assert capsys.readouterr().out == ""
+
+
 def test_a_link_of_a_collector_that_does_not_run(
     where: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
