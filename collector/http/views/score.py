@@ -15,6 +15,7 @@ from collector.scores.score import Component, Score, change
 from collector.scores.settings import CAP, PULSE, Kind
 
 GOOD, FAIR = 80.0, 60.0
+FELL: Final = 5  # points in a week that are worth a word
 FULL: Final = 1_000
 _WIDTH, _HEIGHT, _PAD = 120.0, 32.0, 3.0
 _FUNCTIONS: Final = "function"
@@ -90,7 +91,7 @@ def view(services: Services, score: Score, t: Words, average: float | None = Non
         entity=score.entity,
         points=number(score.points),
         tone=tone(score.points),
-        verdict=_verdict(score, t),
+        verdict=_verdict(score, total, t),
         change=_change_words(total, t),
         change_tone=_sign(total),
         span=span(score.day, t),
@@ -197,10 +198,12 @@ def formula(services: Services, key: str, t: Words) -> str:
     )
 
 
-def _verdict(score: Score, t: Words) -> str:
+def _verdict(score: Score, change_: int | None, t: Words) -> str:
     if score.points is None:
         return t(f"score.none.{score.reason or 'coverage'}")
-    return t(f"score.verdict.{tone(score.points)}")
+    found = tone(score.points)
+    fell = change_ is not None and change_ <= -FELL * 10
+    return t("score.verdict.falling" if found == "good" and fell else f"score.verdict.{found}")
 
 
 def _change_words(tenths: int | None, t: Words) -> str:
