@@ -5,24 +5,27 @@
 Hold: 40 MiB, with a sample every second (30 times the default) and 50 pushes a second.
 """
 
+import sys
+from pathlib import Path
+
+sys.path.pop(0)  # this folder, whose queue.py is not Python's
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import argparse
 import re
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import venv
 from importlib.metadata import distribution
-from pathlib import Path
+
+from agent.catalogue import load
+from tests.agent.receiver import Receiver
+from tests.brokers import Nats
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from agent.catalogue import load  # noqa: E402 - found only by the line above
-from tests.agent.receiver import Receiver  # noqa: E402
-from tests.brokers import Nats  # noqa: E402
 
 HOLD_MIB = 40
 PUSHES_A_SECOND = 50

@@ -3,18 +3,20 @@
 The recording (a sample a minute, 3 % of the robots with a fault) is made once and kept in --folder.
 """
 
+import sys
+from pathlib import Path
+
+sys.path.pop(0)  # this folder, whose queue.py is not Python's
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import argparse
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.fleets import recording
 from rules import metrics

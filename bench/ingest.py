@@ -11,19 +11,23 @@ Hold: 15,000 samples/s of 40 metrics. To compare with: what paho-mqtt takes to r
 do nothing.
 """
 
+import sys
+from pathlib import Path
+
+sys.path.pop(0)  # this folder, whose queue.py is not Python's
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import argparse
 import json
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -31,13 +35,11 @@ import duckdb
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from agent import wire
+from tests.brokers import Broker, Mosquitto, Nats
+from tests.processes import Collector, command
+
 ROOT: Final = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from agent import wire  # noqa: E402 - found only by the line above
-from tests.brokers import Broker, Mosquitto, Nats  # noqa: E402
-from tests.processes import Collector, command  # noqa: E402
-
 FLEET: Final = "bench"
 BEHIND_S: Final = 5.0  # what waits longer has fallen behind
 DEADLINE_S: Final = 600.0

@@ -8,18 +8,20 @@ by one. The messages of a turn differ from robot to robot in topic and packet id
 block in times and counters; so a message costs a few slices, and this process little of the machine.
 """
 
+import sys
+from pathlib import Path
+
+sys.path.pop(0)  # this folder, whose queue.py is not Python's
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import argparse
 import json
 import selectors
 import socket
 import struct
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Final
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from agent import wire
 from agent.catalogue import Catalogue, load

@@ -136,6 +136,7 @@ async def _run(
         store=parts.store,
         retention=config.retention,
         scoring=parts.scoring,
+        queue=parts.relational.queue,
         telemetry=parts.telemetry,
         conditions=parts.conditions,
     )

@@ -30,7 +30,7 @@ def is_name(id_: str) -> bool:
     return plain and 0 < len(id_) <= 64 and id_ == id_.lower() and id_ not in _RESERVED
 
 
-def person_of(id_: str, given: Mapping[str, str], before: Person | None = None) -> Person:
+def enrol(id_: str, given: Mapping[str, str], before: Person | None = None) -> Person:
     """A person out of texts; what is not given is as before. Raises `InvalidPersonError`."""
     known = {} if before is None else {name: str(getattr(before, name) or "") for name in FIELDS}
     fields = {"role": "", "sees": Sees.ALL.value, **known, **given}

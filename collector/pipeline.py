@@ -22,6 +22,7 @@ from collector.conditions import Conditions
 from collector.inbox import Inbox
 from collector.ingest import Ingest
 from collector.mqtt import GOODBYE_S, Link
+from collector.relational.queued import Queue
 from collector.scores.scoring import Scoring
 from collector.stores import Retention, Store
 from collector.telemetry import Telemetry
@@ -50,6 +51,7 @@ class Pipeline:
     store: Store
     retention: Retention
     scoring: Scoring
+    queue: Queue
     telemetry: Telemetry
     conditions: Conditions
 
@@ -88,32 +90,39 @@ class Pipeline:
         self.link.send(self.ingest.process(incoming, clock()))
 
     async def _upkeep(self, stopping: asyncio.Event) -> None:
-        """Roll-ups and retention, in a thread of their own; a failure is shown and tried again."""
+        """What is done beside the rounds, each in a thread of its own."""
         while not stopping.is_set():
-            try:
-                await asyncio.to_thread(self.store.maintain, clock(), self.retention)
-            except Exception as error:
-                self.conditions.ill("upkeep", f"roll-ups and retention failed: {error}")
-                log.warning("roll-ups and retention failed; trying again", error=repr(error))
-            else:
-                self.conditions.well("upkeep", "up to date")
+            await self._kept_up("upkeep", "roll-ups and retention", self._maintain)
+            await self._kept_up("ranks", "ranking the queue", self._rerank)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), UPKEEP_EVERY_S)
 
     async def _score(self, stopping: asyncio.Event) -> None:
-        """Health scores once a day is over, in a thread of their own; a failure is shown and tried again."""
+        """Health scores once a day is over, in a thread of their own."""
         while not stopping.is_set():
-            try:
-                days = await asyncio.to_thread(self.scoring.bring_up_to_date, clock())
-            except Exception as error:
-                self.conditions.ill("scores", f"health scores failed: {error}")
-                log.warning("health scores failed; trying again", error=repr(error))
-            else:
-                self.conditions.well("scores", "up to date")
-                if days:
-                    log.info("health scores", days=len(days), last=days[-1])
+            await self._kept_up("scores", "health scores", self._bring_scores)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), SCORE_EVERY_S)
+
+    def _bring_scores(self) -> None:
+        if days := self.scoring.bring_up_to_date(clock()):
+            log.info("health scores", days=len(days), last=days[-1])
+
+    async def _kept_up(self, part: str, what: str, work: Callable[[], object]) -> None:
+        """A failure is shown and tried again."""
+        try:
+            await asyncio.to_thread(work)
+        except Exception as error:
+            self.conditions.ill(part, f"{what} failed: {error}")
+            log.warning(f"{what} failed; trying again", error=repr(error))
+        else:
+            self.conditions.well(part, "up to date")
+
+    def _maintain(self) -> None:
+        self.store.maintain(clock(), self.retention)
+
+    def _rerank(self) -> None:
+        self.queue.rerank(clock())
 
     async def _watch(self) -> None:
         """Says how far behind the ingest is, also while it hangs."""

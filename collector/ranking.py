@@ -51,6 +51,7 @@ ROUGH_CNY: Final[Mapping[str, float]] = {
     "JPY": 0.05,
     "KRW": 0.005,
 }
+OF_STANDING: Final = ("contract", "renewal", "share")  # the reasons that are the customer's
 Missed = Literal["ack_missed", "resolve_missed"]
 
 
@@ -100,7 +101,7 @@ def restood(reasons: Iterable[Point], standing: Standing) -> tuple[Point, ...]:
     """The reasons with the customer's part of them as it is now."""
     before = {point.key: point for point in reasons}
     found = {point.key: point for point in standing_points(standing)}
-    kept = {key: point for key, point in before.items() if key not in ("contract", "renewal", "share")}
+    kept = {key: point for key, point in before.items() if key not in OF_STANDING}
     return tuple(sorted((kept | found).values(), key=lambda point: _ORDER.index(point.key)))
 
 
@@ -130,7 +131,7 @@ def ranked(reasons: Iterable[Point], opened_at: int, now: int) -> tuple[Point, .
     return tuple(sorted((*reasons, age(opened_at, now)), key=lambda point: -point.points))
 
 
-_ORDER: Final = ("severity", "contract", "renewal", "share", "ack_missed", "resolve_missed")
+_ORDER: Final = ("severity", *OF_STANDING, "ack_missed", "resolve_missed")
 
 
 def _contract(standing: Standing) -> Point:

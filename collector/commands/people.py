@@ -14,7 +14,7 @@ from typing import Final
 from collector import credentials
 from collector.commands.arguments import Commands, add_data, command, database, own_database
 from collector.config import parse_age
-from collector.enrolment import FIELDS, InvalidPersonError, person_of
+from collector.enrolment import FIELDS, InvalidPersonError, enrol
 from collector.folder import Folder
 from collector.people import Person, Role, Sees
 from collector.relational import Relational
@@ -91,7 +91,7 @@ def _add_options(group: Commands) -> None:
 
 def _add(arguments: argparse.Namespace) -> int:
     given = {field: text for field in FIELDS if (text := getattr(arguments, field, None)) is not None}
-    person = person_of(arguments.person, given)
+    person = enrol(arguments.person, given)
     with _accounts(arguments) as accounts:
         if accounts.person(person.id) is not None:
             raise PersonExistsError(person.id)

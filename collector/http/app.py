@@ -13,10 +13,11 @@ from starlette.exceptions import HTTPException
 
 from collector.http import problems
 from collector.http.api import people as people_api
-from collector.http.api import scores, v1
+from collector.http.api import queue, scores, silences, v1
+from collector.http.api import registry as registry_api
 from collector.http.gate import Gate
 from collector.http.guard import Guard
-from collector.http.pages import console, customers, frame, me, people, playbooks, signin
+from collector.http.pages import console, customers, frame, me, people, playbooks, registry, signin
 from collector.http.services import Services
 from collector.limited import Limited
 from collector.stores import StoreError
@@ -25,12 +26,16 @@ _ROUTERS: Final = (
     v1.health,
     v1.router,
     scores.router,
+    queue.router,
+    silences.router,
     v1.monitoring,
     people_api.router,
+    registry_api.router,
     signin.router,
     playbooks.router,
     me.router,
     people.router,
+    registry.router,
     console.router,
     customers.router,
 )

@@ -22,6 +22,7 @@ MAX_INSTANT: Final = 253_402_300_799_999  # the end of year 9999
 _DURATION: Final = re.compile(r"(\d{1,9})(s|m|h|d|w)?")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _DATE_TIME: Final = {"type": "string", "format": "date-time", "examples": ["2026-11-22T01:02:03.000Z"]}
+_MS: Final = {"type": "integer", "minimum": 0, "maximum": MAX_INSTANT}
 
 
 def rfc3339(ms: int) -> str:
@@ -86,7 +87,7 @@ EmptyIsNone: Final = _EmptyIsNone()
 
 
 Instant = Annotated[int, PlainSerializer(rfc3339, return_type=str), WithJsonSchema(_DATE_TIME)]
-GivenInstant = Annotated[int, BeforeValidator(instant), WithJsonSchema(_DATE_TIME)]
+GivenInstant = Annotated[int, BeforeValidator(instant), WithJsonSchema({"anyOf": [_DATE_TIME, _MS]})]
 GivenDuration = Annotated[
     int, BeforeValidator(duration), WithJsonSchema({"type": "string", "examples": ["90", "15m", "2h", "1d"]})
 ]

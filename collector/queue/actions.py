@@ -141,7 +141,8 @@ def act(alert: Alert, action: Action, who: str, now: int, calendar: WorkCalendar
     if not step.entries:
         return step
     moved = replace(step.alert, work=work, revision=alert.revision + 1, moved_at=now)
-    return Step(returning(moved, now, calendar), step.entries)
+    owners = (action.calendar or EVERYBODYS) if isinstance(action, Assign) else calendar
+    return Step(returning(moved, now, owners), step.entries)
 
 
 def closed(alert: Alert, reason: Reason, note: str | None, who: str, now: int) -> Step:

@@ -214,7 +214,8 @@ def _told(by: By) -> dict[str, str | int | float | None]:
 def withdraw(alert: Alert, at: int) -> Step:
     """Ends an open alert whose rule no longer exists: nothing would ever end it otherwise."""
     note = f"the rule {alert.rule} is no longer in use"
-    return closed(alert, Reason.RESOLVED, note, SYSTEM, at)
+    step = closed(alert, Reason.RESOLVED, note, SYSTEM, at)
+    return Step(replace(step.alert, revision=alert.revision + 1), step.entries)
 
 
 def value_in(reading: Reading, measure: str) -> float | None:

@@ -18,6 +18,7 @@ from sqlalchemy import (
 from collector.queue import (
     RANK,
     SILENCE,
+    SYSTEM,
     Alert,
     Entry,
     Kind,
@@ -127,8 +128,9 @@ def measured_by_key(connection: Connection, keys: Collection[SignalKey]) -> dict
 
 
 def closed_since(connection: Connection, keys: Collection[SignalKey], since: int) -> dict[SignalKey, Alert]:
-    """Of these rules and entities the alert that closed last, if not before `since`."""
-    query = select(alerts).where(alerts.c.work == Work.CLOSED.value, alerts.c.closed_at >= since)
+    """Of these rules and entities the alert that a person closed last, if not before `since`."""
+    by_person = (alerts.c.work == Work.CLOSED.value, alerts.c.closed_by != SYSTEM)
+    query = select(alerts).where(*by_person, alerts.c.closed_at >= since)
     found = [read(row) for row in of_keys(connection, query, alerts, keys)]
     return {alert.key: alert for alert in sorted(found, key=lambda alert: (alert.closed_at or 0, alert.id))}
 

@@ -11,8 +11,8 @@ from sqlalchemy import Column, Connection, Row, Select, Table, func, select, tex
 from collector.calendar import WorkCalendar
 from collector.queue import Alert
 from collector.ranking import DAY_MS, FORGOTTEN_DAYS, Standing
+from collector.registry import RobotRecord
 from collector.relational import roster
-from collector.relational.roster import RobotRecord
 from collector.relational.schema import alerts, contracts, customers, people, robots, sites
 from rules.evaluation import Entity, SignalKey
 from rules.zones import clock

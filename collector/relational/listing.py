@@ -144,7 +144,8 @@ def counts(connection: Connection, query: AlertQuery, now: int) -> Counts:
     late = func.sum(case((alerts.c.due_at < now, 1), else_=0))
     nobodys = func.sum(case((alerts.c.owner.is_(None), 1), else_=0))
     by = (alerts.c.work, alerts.c.severity)
-    cells = connection.execute(select(*by, func.count(), late, nobodys).where(*shown).group_by(*by))
+    statement = select(*by, func.count(), late, nobodys).where(*shown)
+    cells = connection.execute(statement.group_by(alerts.c.rank, alerts.c.severity, alerts.c.work))
     hidden = select(func.count()).select_from(alerts).where(*_matching(replace(query, suppressed=True)))
     return Counts(tuple(_cell(*row) for row in cells), int(connection.scalars(hidden).one()))
 

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import JSON, Connection, bindparam, insert, select, update
 
 from collector import ranking
-from collector.ranking import Point
+from collector.ranking import OF_STANDING, Point, standing_points
 from collector.relational.cases import IS_OPEN, portions, standings
 from collector.relational.schema import alerts, revisions
 
@@ -19,23 +19,22 @@ def restand(connection: Connection, customers: Collection[str], now: int) -> int
     if not customers:
         return 0
     standing = standings(connection, customers, now)
+    adds = {name: [point.as_json() for point in standing_points(of)] for name, of in standing.items()}
     moved = []
     for portion in portions(sorted(customers)):
         columns = (alerts.c.id, alerts.c.customer, alerts.c.opened_at, alerts.c.reasons)
         query = select(*columns).where(IS_OPEN, alerts.c.customer.in_(portion))
         for id_, customer, opened_at, stored in connection.execute(query):
-            before = tuple(map(Point.of_json, stored or ()))
-            after = ranking.restood(before, standing[customer])
-            if after != before:
-                moved.append(
-                    {
-                        "moved": id_,
-                        "now_reasons": [point.as_json() for point in after],
-                        "now_priority": ranking.priority(after, opened_at),
-                    }
-                )
+            if [point for point in stored or () if point["key"] in OF_STANDING] != adds[customer]:
+                before = map(Point.of_json, stored or ())
+                moved.append(_moved(id_, opened_at, ranking.restood(before, standing[customer])))
     _write(connection, moved)
     return len(moved)
+
+
+def _moved(id_: int, opened_at: int, reasons: tuple[Point, ...]) -> dict[str, object]:
+    stored = [point.as_json() for point in reasons]
+    return {"moved": id_, "now_reasons": stored, "now_priority": ranking.priority(reasons, opened_at)}
 
 
 def _write(connection: Connection, moved: list[dict[str, object]]) -> None:

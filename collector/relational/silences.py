@@ -10,6 +10,7 @@ from collector.queue import SYSTEM, Alert, Step
 from collector.relational import alerts as rows
 from collector.relational.cases import IS_OPEN, places
 from collector.relational.schema import alerts, silences
+from collector.relational.sight import alerts_seen_by
 from collector.silences import Draft, Matcher, Recurrence, Silence, SilenceKind, facts, first
 
 _PORTION: Final = 1_000
@@ -90,13 +91,16 @@ def _told(matcher: Matcher) -> ColumnElement[bool]:
     return and_(holds, alerts.c.kind == "robot") if matcher.name == "robot" else holds
 
 
-def hidden(connection: Connection, matchers: tuple[Matcher, ...], most: int) -> tuple[int, list[Alert]]:
-    """How many open alerts these matchers hold of, and the first of them."""
+def hidden(
+    connection: Connection, matchers: tuple[Matcher, ...], most: int, csm: str | None = None
+) -> tuple[int, list[Alert]]:
+    """How many open alerts (that this person sees) these matchers hold of, and the first of them."""
     some: list[Alert] = []
     total, last = 0, None
     by = (alerts.c.priority, alerts.c.id)
     while True:
-        query = select(alerts).where(IS_OPEN, narrowed(matchers)).order_by(by[0].desc(), by[1])
+        seen = () if csm is None else (alerts_seen_by(csm),)
+        query = select(alerts).where(narrowed(matchers), *seen).order_by(by[0].desc(), by[1])
         if last is not None:
             later = and_(by[0] == last.priority, by[1] > last.id)
             query = query.where(or_(by[0] < last.priority, later))

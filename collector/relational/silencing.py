@@ -47,8 +47,9 @@ class Changed:
 class Silences:
     """The silences and maintenance windows."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, csm: str | None = None) -> None:
         self._database = database
+        self._csm = csm  # who sees only its own alerts in a preview
 
     def page(
         self, now: int, *, ended: bool | None = False, after: str | None = None, limit: int = 100
@@ -67,7 +68,7 @@ class Silences:
     def preview(self, matchers: Sequence[Matcher], most: int = 20) -> Preview:
         """What these matchers would hide now."""
         with self._database.reading() as connection:
-            count, some = rows.hidden(connection, tuple(matchers), most)
+            count, some = rows.hidden(connection, tuple(matchers), most, self._csm)
         return Preview(count, tuple(some))
 
     def add(self, draft: Draft, who: str, now: int) -> Changed:

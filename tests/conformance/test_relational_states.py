@@ -1,27 +1,36 @@
 """Random fleets, people, nights and crashes over each database: what the queue promises always holds."""
 
+from contextlib import closing
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from sqlalchemy import select
 
 from collector.queue import (
     Acknowledge,
     Action,
     Alert,
+    Check,
     Close,
     Entry,
     IllegalActionError,
     Kind,
+    Note,
     Reason,
     Snooze,
     Work,
 )
 from collector.relational import AlertQuery, Relational
+from collector.relational.database import Database
+from collector.relational.schema import happenings
+from collector.silences import Draft, Matcher, SilenceKind
 from rules.engine import Evaluation
 from rules.lifecycle import State
 from tests.collector.evaluations import HOUR, RULES, Signals, evaluation, measured
 from tests.conformance.databases import Fresh
 
+TOLD = ("opened", "escalated", "returned", "relapsed", "woke", "closed")
 START = 1_800_000_000_000
 ROBOTS = st.sampled_from(["r1", "r2"])
 NAMES = st.sampled_from(["Silent", "Relocalization"])
@@ -74,7 +83,7 @@ class Queue(RuleBasedStateMachine):
         self.now += hours * HOUR
         self.database.advance(self.now)
 
-    @rule(kind=st.sampled_from(["acknowledge", "snooze", "close"]), choice=st.integers(0, 9))
+    @rule(kind=st.sampled_from(["acknowledge", "snooze", "close", "note", "check"]), choice=st.integers(0, 9))
     def somebody_acts(self, kind: str, choice: int) -> None:
         """Somebody tries something on some alert."""
         alerts = self.all_alerts()
@@ -84,12 +93,28 @@ class Queue(RuleBasedStateMachine):
             "acknowledge": Acknowledge(),
             "snooze": Snooze(self.now + 2 * HOUR, "later"),
             "close": Close(Reason.FIXED_ON_SITE),
+            "note": Note("called"),
+            "check": Check(f"step {choice}"),
         }
         alert = alerts[choice % len(alerts)]
         try:
             self.database.act(alert.id, actions[kind], "mei", self.now)
         except IllegalActionError:
             assert not alert.is_open or kind == "acknowledge"
+
+    @rule(robot=ROBOTS, begins=st.integers(0, 3), hours=st.integers(1, 6))
+    def somebody_silences(self, robot: str, begins: int, hours: int) -> None:
+        """For some hours, now or later, nobody wants to see a robot's alerts."""
+        at, robots = self.now + begins * HOUR, (Matcher("robot", "=", (robot,)),)
+        silence = Draft(SilenceKind.SILENCE, robots, at, at + hours * HOUR, "moving")
+        self.database.silences.add(silence, "mei", self.now)
+
+    @rule(choice=st.integers(0, 9))
+    def somebody_ends_a_silence(self, choice: int) -> None:
+        """Before its time."""
+        silences = self.database.silences.page(self.now).items
+        if silences:
+            self.database.silences.end(silences[choice % len(silences)].id, "ana", self.now)
 
     @rule()
     def crash(self) -> None:
@@ -139,7 +164,29 @@ class Queue(RuleBasedStateMachine):
         for alert in self.all_alerts():
             state = self.signals.states[alert.rule, alert.entity.id]
             firing = state in (State.FIRING, State.RECOVERING)
-            assert firing or not alert.is_open or alert.acknowledged_at is not None
+            taken = any(entry.kind is Kind.ACKNOWLEDGED for entry in self.database.history(alert.id))
+            assert firing or not alert.is_open or taken
+
+    @invariant()
+    def silences_hide_what_they_match_and_nothing_else(self) -> None:
+        """While they last, and not a moment longer."""
+        self.database.advance(self.now)
+        silences = self.database.silences.page(self.now, ended=None).items
+        active = [each for each in silences if each.is_active(self.now)]
+        robots = {robot for each in active for matcher in each.matchers for robot in matcher.values}
+        for alert in self.all_alerts():
+            if alert.is_open:
+                assert (alert.hidden_by is not None) == (alert.entity.id in robots)
+
+    @invariant()
+    def what_happened_is_told(self) -> None:
+        """Of every alert, in the order of its trail, and once."""
+        with closing(Database(self._url)) as raw, raw.reading() as connection:
+            rows = connection.execute(select(happenings).order_by(happenings.c.id)).all()
+        for alert in self.all_alerts():
+            told = [row.kind for row in rows if row.alert == alert.id and row.kind != "resolved"]
+            trail = [entry.kind.value for entry in self.database.history(alert.id)]
+            assert told == [kind for kind in trail if kind in TOLD]
 
 
 def _work(trail: list[Entry]) -> Work:
@@ -150,6 +197,8 @@ def _work(trail: list[Entry]) -> Work:
                 work = Work(entry.kind.value)
             case Kind.WOKE:
                 work = Work(str(entry.detail["work"]))
+            case Kind.RETURNED:
+                work = Work.NEW
     return work
 
 

@@ -264,7 +264,9 @@ def test_an_illegal_transition(world: World, client: TestClient) -> None:
     post(client, f"{id_}/close", {"reason": "expected"})
     status, problem = post(client, f"{id_}/close", {"reason": "expected"})
     assert (status, problem["work"]) == (409, "closed")
-    assert problem["detail"] == f"alert {id_} is closed; it cannot be closed"
+    at = "2026-11-22T01:00:00.000Z"
+    assert problem["detail"] == f"alert {id_} is closed; it cannot be closed: closed by mei at {at}"
+    assert problem["last"] == {"who": "mei", "kind": "closed", "at": at}
 
 
 def test_an_alert_that_is_not_there(client: TestClient) -> None:

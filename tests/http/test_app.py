@@ -226,6 +226,17 @@ def test_openapi(client: TestClient) -> None:
         "/health",
         "/me",
         "/people",
+        "/scores",
+        "/scores/{kind}/{id}",
+        "/customers",
+        "/customers/{customer}",
+        "/contracts",
+        "/contracts/{contract}",
+        "/sites",
+        "/sites/{site}",
+        "/registry/history",
+        "/registry/export",
+        "/registry/import",
     }
     listing = described["paths"]["/api/v1/alerts"]["get"]
     assert {"state", "rule", "robot", "severity"} <= {

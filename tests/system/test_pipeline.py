@@ -14,6 +14,7 @@ from collector.ingest import Ingest
 from collector.mqtt import Link
 from collector.pipeline import Pipeline, clock
 from collector.receipts import Receipt
+from collector.relational.queued import Queue
 from collector.scores.scoring import Scoring
 from collector.stores import Retention, Store, StoreError
 from collector.telemetry import Telemetry
@@ -60,6 +61,14 @@ class Unscored:
         raise StoreError("the store is away")
 
 
+class Ranks:
+    """A queue that ranks nothing."""
+
+    def rerank(self, _now: int) -> int:
+        """Nothing moved."""
+        return 0
+
+
 async def serve_for_ever() -> None:
     """In place of the web."""
     await asyncio.Event().wait()
@@ -72,8 +81,9 @@ def built(ingest: Slow) -> Pipeline:
     link = Link(address, None, "test", inbox, conditions, telemetry, clock)
     store = cast(Store, cast(Any, Broken()))
     scoring = cast(Scoring, cast(Any, Unscored()))
+    ranks = cast(Queue, cast(Any, Ranks()))
     taking = cast(Ingest, cast(Any, ingest))
-    return Pipeline(link, inbox, taking, store, Retention(), scoring, telemetry, conditions)
+    return Pipeline(link, inbox, taking, store, Retention(), scoring, ranks, telemetry, conditions)
 
 
 async def said(pipeline: Pipeline, part: str, what: str) -> bool:

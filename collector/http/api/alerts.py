@@ -6,11 +6,13 @@ from http import HTTPStatus
 from pydantic import BaseModel
 
 from collector import wording
-from collector.http.fields import Instant
+from collector.http.fields import Instant, rfc3339
 from collector.http.problems import Problem, invalid, missing
 from collector.http.services import Services
 from collector.queue import Action, Alert, Entry, IllegalActionError, InvalidActionError
+from collector.ranking import ranked
 from collector.relational import UnknownAlertError
+from collector.relational.queued import Refusal
 from collector.subjects import Subject, subject, subjects
 from rules.evaluation import By
 from rules.rule import Rule
@@ -32,11 +34,26 @@ class EntityItem(BaseModel):
 
 
 class SuppressorItem(BaseModel):
-    """What suppresses an alert: another one that inhibits it, a storm of its rule, or its own flapping."""
+    """What suppresses an alert: another one, a storm of its rule, its own flapping, or a silence."""
 
     reason: str
     rule: str
     entity: EntityItem
+
+
+class PointItem(BaseModel):
+    """One reason for an alert's rank, and what it follows from."""
+
+    key: str
+    points: float
+    values: dict[str, str | int | float | None]
+
+
+class RankItem(BaseModel):
+    """Why an alert stands where it stands: points by now, the weightiest first."""
+
+    points: float
+    reasons: list[PointItem]
 
 
 class AlertItem(BaseModel):
@@ -67,6 +84,15 @@ class AlertItem(BaseModel):
     close_reason: str | None
     close_note: str | None
     suppressed_by: SuppressorItem | None
+    owner: str | None
+    ack_due_at: Instant | None
+    resolve_due_at: Instant | None
+    overdue: bool
+    escalated: int
+    relapse_of: int | None
+    relapses: int
+    rank: RankItem
+    revision: int
 
 
 class EvidenceItem(BaseModel):
@@ -109,6 +135,7 @@ class AlertDetail(AlertItem):
     hides: int  # how many open alerts it suppresses
     evidence: list[EvidenceItem]
     call_to_action: Suggestion | None
+    checked: list[str]
     history: list[EntryItem]
 
 
@@ -134,26 +161,44 @@ def detail(services: Services, id_: int) -> AlertDetail:
         hides=services.relational.count_hidden(alert.key) if alert.is_open else 0,
         evidence=_evidence(alert),
         call_to_action=_suggestion(rule),
+        checked=list(alert.checked),
         history=[_entry(entry) for entry in services.relational.history(id_)],
     )
 
 
-def act(services: Services, id_: int, action: Action, who: str) -> AlertDetail:
+def act(services: Services, id_: int, action: Action, who: str, revision: int | None) -> AlertDetail:
     """Does what a person asks, and tells the open pages. Raises `Problem` (404, 409, 422)."""
     try:
-        services.relational.act(id_, action, who, services.clock())
-    except UnknownAlertError:
-        raise missing("alert", id_) from None
-    except IllegalActionError as error:
-        raise Problem(HTTPStatus.CONFLICT, str(error), work=error.alert.work.value) from None
-    except InvalidActionError as error:
-        raise invalid(error.field, str(error)) from None
+        services.relational.act(id_, action, who, services.clock(), revision=revision)
+    except (UnknownAlertError, IllegalActionError, InvalidActionError) as refusal:
+        raise refused(refusal) from None
     services.changes.publish("alerts", [id_])
     return detail(services, id_)
 
 
+def refused(refusal: Refusal) -> Problem:
+    """A refusal as an answer: who did what when, where somebody was quicker."""
+    match refusal:
+        case UnknownAlertError():
+            return Problem(HTTPStatus.NOT_FOUND, str(refusal))
+        case InvalidActionError():
+            return invalid(refusal.field, str(refusal))
+    last, alert = refusal.last, refusal.alert
+    told = None if last is None else {"who": last.who, "kind": last.kind.value, "at": rfc3339(last.at)}
+    text = str(refusal) if last is None else f"{refusal}: {last.kind} by {last.who} at {rfc3339(last.at)}"
+    return Problem(HTTPStatus.CONFLICT, text, work=alert.work.value, revision=alert.revision, last=told)
+
+
+def rules_with(services: Services, text: str) -> tuple[str, ...]:
+    """The rules in whose words a text stands."""
+    wanted = text.casefold()
+    told = ((rule.name, f"{rule.about.en} {rule.about.zh}".casefold()) for rule in services.rules.rules)
+    return tuple(name for name, words in told if wanted in words)
+
+
 def _item(services: Services, alert: Alert, about: Subject) -> AlertItem:
     summary = wording.summary(alert, rule_named(services.rules, alert.rule), about)
+    now = services.clock()
     return AlertItem(
         id=alert.id,
         rule=alert.rule,
@@ -169,8 +214,8 @@ def _item(services: Services, alert: Alert, about: Subject) -> AlertItem:
         since=alert.since,
         summary=Text(en=summary.en, zh=summary.zh),
         robot_name=about.name,
-        customer=about.customer,
-        site=about.site,
+        customer=alert.customer or about.customer,
+        site=alert.site or about.site,
         acknowledged_at=alert.acknowledged_at,
         acknowledged_by=alert.acknowledged_by,
         snoozed_until=alert.snoozed_until,
@@ -180,7 +225,23 @@ def _item(services: Services, alert: Alert, about: Subject) -> AlertItem:
         close_reason=alert.close_reason,
         close_note=alert.close_note,
         suppressed_by=_suppressor(alert.hidden_by),
+        owner=alert.owner,
+        ack_due_at=alert.ack_due_at,
+        resolve_due_at=alert.resolve_due_at,
+        overdue=alert.due_at is not None and alert.due_at < now,
+        escalated=alert.escalated,
+        relapse_of=alert.relapse_of,
+        relapses=alert.relapses,
+        rank=rank(alert, now),
+        revision=alert.revision,
     )
+
+
+def rank(alert: Alert, now: int) -> RankItem:
+    """The reasons for an alert's rank."""
+    reasons = ranked(alert.reasons, alert.opened_at, now)
+    listed = [PointItem(key=each.key, points=each.points, values=dict(each.values)) for each in reasons]
+    return RankItem(points=sum(point.points for point in reasons), reasons=listed)
 
 
 def _suppressor(by: By | None) -> SuppressorItem | None:

@@ -14,9 +14,20 @@ from collector.http.fields import EmptyIsNone, GivenDuration, GivenInstant, Limi
 from collector.http.gate import still_signed_in
 from collector.http.problems import invalid
 from collector.http.services import Services
-from collector.http.signed import require, services_of
+from collector.http.signed import person_of, require, services_of
 from collector.people import May
-from collector.queue import Acknowledge, Close, Reason, Severity, Snooze, Work
+from collector.queue import (
+    Acknowledge,
+    Action,
+    Assign,
+    Check,
+    Close,
+    Note,
+    Reason,
+    Severity,
+    Snooze,
+    Work,
+)
 from collector.relational import AlertQuery, CursorError, Lifecycle, RobotQuery
 from rules import storm
 
@@ -31,13 +42,17 @@ CloseReason = Literal[
 ]
 
 
-class _Given(BaseModel):
+class Given(BaseModel):
     """What a client sends: nothing unknown is passed over."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class AlertFilter(_Given):
+_Number = Annotated[int, Field(ge=1, le=2**53)]
+_Words = Annotated[str, Field(max_length=100)]
+
+
+class AlertFilter(Given):
     """Which alerts to list."""
 
     state: Annotated[Literal["open", "closed", "all"] | None, EmptyIsNone] = None
@@ -46,6 +61,17 @@ class AlertFilter(_Given):
     severity: Annotated[SeverityName | None, EmptyIsNone] = None
     subsystem: Annotated[str | None, EmptyIsNone] = None
     work: Annotated[Literal["new", "acknowledged", "snoozed", "closed"] | None, EmptyIsNone] = None
+    owner: Annotated[str | None, EmptyIsNone, Field(description="A person's id; `me` for who asks.")] = None
+    customer: Annotated[str | None, EmptyIsNone] = None
+    site: Annotated[str | None, EmptyIsNone] = None
+    unassigned: Annotated[bool | None, EmptyIsNone, Field(description="Those without an owner.")] = None
+    overdue: Annotated[bool | None, EmptyIsNone, Field(description="Those past a deadline.")] = None
+    silence: Annotated[_Number | None, EmptyIsNone, Field(description="Hidden by it.")] = None
+    text: Annotated[
+        _Words | None,
+        EmptyIsNone,
+        Field(description="In entity, its name, customer, site, rule or owner."),
+    ] = None
     suppressed: Annotated[
         Literal["yes", "no", "all"] | None,
         EmptyIsNone,
@@ -55,7 +81,7 @@ class AlertFilter(_Given):
     limit: Limit = 100
 
 
-class RobotFilter(_Given):
+class RobotFilter(Given):
     """Which robots to list."""
 
     customer: Annotated[str | None, EmptyIsNone] = None
@@ -66,7 +92,7 @@ class RobotFilter(_Given):
     limit: Limit = 100
 
 
-class SeriesQuery(_Given):
+class SeriesQuery(Given):
     """Which metrics, from when to when, and in which steps."""
 
     metric: Annotated[list[str], Field(description="A metric's full name; may be repeated.")] = []
@@ -75,13 +101,22 @@ class SeriesQuery(_Given):
     step: Annotated[GivenDuration | None, EmptyIsNone, Field(description="Seconds, or such as 15m.")] = None
 
 
-class AcknowledgeBody(_Given):
+class ActionBody(Given):
+    """On what somebody acts."""
+
+    revision: Annotated[
+        int | None,
+        Field(ge=0, le=2**53, description="The alert's as it was read; refused if it was changed meanwhile."),
+    ] = None
+
+
+class AcknowledgeBody(ActionBody):
     """Somebody takes the alert."""
 
     note: str | None = None
 
 
-class SnoozeBody(_Given):
+class SnoozeBody(ActionBody):
     """Nobody wants to see the alert for a while: `until` a time, or `for` so long."""
 
     until: GivenInstant | None = None
@@ -95,11 +130,30 @@ class SnoozeBody(_Given):
         return self
 
 
-class CloseBody(_Given):
+class CloseBody(ActionBody):
     """Somebody is done with the alert."""
 
     reason: CloseReason
     note: str | None = None
+
+
+class AssignBody(ActionBody):
+    """The alert gets another owner, a person's id, or none."""
+
+    owner: Annotated[str | None, Field(max_length=100)]
+
+
+class NoteBody(ActionBody):
+    """Somebody writes something down."""
+
+    text: str
+
+
+class CheckBody(ActionBody):
+    """A step of the playbook is done, or is not after all."""
+
+    step: str
+    done: bool = True
 
 
 class AlertPage(BaseModel):
@@ -126,10 +180,11 @@ class HealthReport(BaseModel):
 
 @router.get("/alerts")
 def list_alerts(request: Request, given: Annotated[AlertFilter, Query()]) -> AlertPage:
-    """Alerts: the open ones worst first, then oldest first; others the newest first."""
+    """Alerts: the open ones by priority, the highest first; others the newest first."""
     services = services_of(request)
+    query = query_of(request, given)
     try:
-        page = services.relational.alerts(_query(services, given), after=given.after, limit=given.limit)
+        page = services.relational.alerts(query, after=given.after, limit=given.limit)
     except CursorError as error:
         raise invalid("after", str(error)) from None
     return AlertPage(items=alerts.items(services, page.items), next=page.next)
@@ -144,23 +199,43 @@ def get_alert(request: Request, alert: AlertId) -> alerts.AlertDetail:
 @router.post("/alerts/{alert}/acknowledge")
 def acknowledge(request: Request, alert: AlertId, body: AcknowledgeBody) -> alerts.AlertDetail:
     """Takes an alert."""
-    return alerts.act(services_of(request), alert, Acknowledge(body.note), require(request, May.WORK).id)
+    return _act(request, alert, Acknowledge(body.note), body)
 
 
 @router.post("/alerts/{alert}/snooze")
 def snooze(request: Request, alert: AlertId, body: SnoozeBody) -> alerts.AlertDetail:
-    """Hides an alert for a while."""
-    person, services = require(request, May.WORK), services_of(request)
-    until = body.until if body.until is not None else services.clock() + (body.length or 0)
-    return alerts.act(services, alert, Snooze(until, body.reason), person.id)
+    """Hides an alert for a while; its deadlines stand still meanwhile."""
+    until = body.until if body.until is not None else services_of(request).clock() + (body.length or 0)
+    return _act(request, alert, Snooze(until, body.reason), body)
 
 
 @router.post("/alerts/{alert}/close")
 def close(request: Request, alert: AlertId, body: CloseBody) -> alerts.AlertDetail:
     """Ends an alert, with a reason."""
-    return alerts.act(
-        services_of(request), alert, Close(Reason(body.reason), body.note), require(request, May.WORK).id
-    )
+    return _act(request, alert, Close(Reason(body.reason), body.note), body)
+
+
+@router.post("/alerts/{alert}/assign")
+def assign(request: Request, alert: AlertId, body: AssignBody) -> alerts.AlertDetail:
+    """Gives an alert to somebody else; its deadlines go on in that person's working time."""
+    return _act(request, alert, Assign(body.owner), body)
+
+
+@router.post("/alerts/{alert}/note")
+def note(request: Request, alert: AlertId, body: NoteBody) -> alerts.AlertDetail:
+    """Adds a note to an alert, open or closed."""
+    return _act(request, alert, Note(body.text), body)
+
+
+@router.post("/alerts/{alert}/check")
+def check(request: Request, alert: AlertId, body: CheckBody) -> alerts.AlertDetail:
+    """Checks a step of the playbook off, or not."""
+    return _act(request, alert, Check(body.step, body.done), body)
+
+
+def _act(request: Request, alert: int, action: Action, body: ActionBody) -> alerts.AlertDetail:
+    who = require(request, May.WORK).id
+    return alerts.act(services_of(request), alert, action, who, body.revision)
 
 
 @router.get("/robots")
@@ -238,14 +313,17 @@ async def get_events(request: Request) -> StreamingResponse:
     return StreamingResponse(stream, headers=events.HEADERS, media_type=events.MEDIA_TYPE)
 
 
-def _query(services: Services, given: AlertFilter) -> AlertQuery:
+def query_of(request: Request, given: AlertFilter) -> AlertQuery:
+    """What a filter asks for, of that which the person who asks is shown. Raises `Problem` (422)."""
+    services, person = services_of(request), person_of(request)
     if given.subsystem is not None:
         try:
             one_of(given.subsystem, [*services.catalogue.subsystems, storm.RULE.subsystem], "subsystem")
         except ValueError as error:
             raise invalid("subsystem", str(error)) from None
     state = given.state or ("closed" if given.work == "closed" else "open")
-    suppressed = given.suppressed or ("no" if state == "open" else "all")
+    hidden = given.silence is not None
+    suppressed = given.suppressed or ("no" if state == "open" and not hidden else "all")
     return AlertQuery(
         state=state,
         suppressed={"yes": True, "no": False}.get(suppressed),
@@ -254,4 +332,12 @@ def _query(services: Services, given: AlertFilter) -> AlertQuery:
         severity=Severity(given.severity) if given.severity else None,
         subsystem=given.subsystem,
         work=Work(given.work) if given.work else None,
+        owner=person.id if given.owner == "me" else given.owner,
+        unassigned=bool(given.unassigned),
+        customer=given.customer,
+        site=given.site,
+        overdue_at=services.clock() if given.overdue else None,
+        silence=given.silence,
+        text=given.text,
+        rules=alerts.rules_with(services, given.text) if given.text else (),
     )

@@ -1,18 +1,17 @@
 """One's own page: language and hours, password, tokens of the API, and where one is signed in."""
 
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from collector import credentials
 from collector.credentials import WeakPasswordError
-from collector.enrolment import InvalidPersonError, person_of
-from collector.http import signed
-from collector.http.i18n import zone
+from collector.enrolment import InvalidPersonError, enrol
+from collector.http.i18n import Words, zone
 from collector.http.pages.frame import GivenForm, UnknownPageError, context, remember_language, render
-from collector.http.signed import signed_in
+from collector.http.signed import Signed, signed_in
 from collector.people import Person
 from collector.relational.accounts import StalePersonError
 
@@ -33,10 +32,10 @@ def me(request: Request) -> Response:
 def change_profile(request: Request, form: GivenForm) -> Response:
     """Language, address, zone and hours."""
     services, t, now = context(request)
-    person = signed.person_of(request)
+    person = _here(request).person
     given = {name: form[name] for name in OWN_FIELDS if name in form}
     try:
-        wanted = person_of(person.id, given, person)
+        wanted = enrol(person.id, given, person)
         changed = services.relational.accounts.change(wanted, person.id, now)
     except InvalidPersonError as error:
         problems = {name: t(f"people.problem.{name}") for name in error.problems}
@@ -53,8 +52,8 @@ def change_profile(request: Request, form: GivenForm) -> Response:
 def change_password(request: Request, form: GivenForm) -> Response:
     """A new password, by whoever knows the old one; ends every other session."""
     services, t, now = context(request)
-    signed = _here(request)
-    accounts, person = services.relational.accounts, signed.person
+    here = _here(request)
+    accounts, person = services.relational.accounts, here.person
     stored = accounts.password(person.id)
     wait = services.tries.by_name.begin(person.id, now) if stored is not None else 0
     if wait > 0:
@@ -66,18 +65,18 @@ def change_password(request: Request, form: GivenForm) -> Response:
     problem = _unusable(form, person, t)
     if problem:
         return _page(request, HTTPStatus.UNPROCESSABLE_ENTITY, problems={"new": problem})
-    accounts.set_password(person.id, credentials.hashed(form["new"]), person.id, now, keep=signed.session)
+    accounts.set_password(person.id, credentials.hashed(form["new"]), person.id, now, keep=here.session)
     return _saved("password")
 
 
-def _unusable(form: dict[str, str], person: Person, t: Any) -> str:
+def _unusable(form: dict[str, str], person: Person, t: Words) -> str:
     new = form.get("new", "")
     if new != form.get("again", ""):
-        return str(t("me.again_differs"))
+        return t("me.again_differs")
     try:
         credentials.check(new, person.id)
     except WeakPasswordError as error:
-        return str(t(f"me.{error.key}", n=credentials.FEWEST, most=credentials.MOST))
+        return t(f"me.{error.key}", n=credentials.FEWEST, most=credentials.MOST)
     return ""
 
 
@@ -111,13 +110,13 @@ def revoke_token(request: Request, id_: int) -> Response:
 def sign_out_elsewhere(request: Request) -> Response:
     """Ends every other session."""
     services, _, now = context(request)
-    signed = _here(request)
-    person = signed.person.id
-    services.relational.accounts.end_sessions(person, person, now, keep=signed.session)
+    here = _here(request)
+    person = here.person.id
+    services.relational.accounts.end_sessions(person, person, now, keep=here.session)
     return _saved("elsewhere")
 
 
-def _here(request: Request) -> signed.Signed:
+def _here(request: Request) -> Signed:
     """Who asks, in a browser: a token neither makes tokens nor changes passwords."""
     found = signed_in(request)
     if found is None or found.session is None:

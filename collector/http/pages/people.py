@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from collector import credentials
-from collector.enrolment import FIELDS, InvalidPersonError, person_of
+from collector.enrolment import FIELDS, InvalidPersonError, enrol
 from collector.http.i18n import zone
 from collector.http.pages.frame import GivenForm, UnknownPageError, context, render
 from collector.http.signed import require
@@ -49,7 +49,7 @@ def add_person(request: Request, form: GivenForm) -> Response:
     services, t, now = context(request)
     admin = require(request, May.MANAGE_PEOPLE)
     try:
-        person = person_of(form.get("id", "").strip().lower(), form)
+        person = enrol(form.get("id", "").strip().lower(), form)
         services.relational.accounts.add(person, None, admin.id, now)
     except InvalidPersonError as error:
         problems = {name: t(f"people.problem.{name}") for name in error.problems}
@@ -72,7 +72,7 @@ def change_person(request: Request, id_: str, form: GivenForm) -> Response:
     services, t, now = context(request)
     admin, before = require(request, May.MANAGE_PEOPLE), _known(request, id_)
     try:
-        wanted = person_of(before.id, {name: form[name] for name in FIELDS if name in form}, before)
+        wanted = enrol(before.id, {name: form[name] for name in FIELDS if name in form}, before)
         wanted = replace(wanted, revision=_number(form.get("revision", "")))
         services.relational.accounts.change(wanted, admin.id, now)
     except InvalidPersonError as error:
