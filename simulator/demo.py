@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -148,7 +148,11 @@ class Demo:
         faults = scenario.faults(self._virtual, self._seed, now)
         self._folder.keep(Note(len(self._virtual) + len(self._real), self._seed, faults))
         today = datetime.fromtimestamp(now / 1_000, UTC).date()
-        registered = registry_yaml([*self._virtual, *self._real], today)
+        # Real robots have no past: they were installed today.
+        just_installed = [
+            replace(robot, installed_on=str(today)) for robot in self._real
+        ]  # they have no past
+        registered = registry_yaml([*self._virtual, *just_installed], today)
         self._folder.registry.write_text(registered, encoding="utf-8")
         with _Step(
             f"Recording {scenario.PAST_DAYS:g} days of past of {len(self._virtual)} virtual robots"

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from collector.http.i18n import Words, zone
 from collector.http.services import Services
+from collector.http.views import registry_form
 from collector.http.views.customers import moved, renewal
 from collector.http.views.rows import Row, customer_url, rows
 from collector.http.views.score import ScoreView, number, span, tone, url, view, written
@@ -391,7 +392,7 @@ def _events(
 
 
 def _journal(entry: JournalEntry, people: Mapping[str, str], t: Words) -> Event:
-    who = people.get(entry.who, entry.who)
+    who = registry_form.name_of(entry.who, people, t)
     if entry.what == "pulse":
         value = list(entry.detail.get("pulse", [None, None]))[-1]
         return Event(
@@ -402,8 +403,10 @@ def _journal(entry: JournalEntry, people: Mapping[str, str], t: Words) -> Event:
             "",
         )
     what = t.one_of("customers.subject", entry.kind)
-    text = t("customers.event.changed", who=who, what=what, subject=entry.subject)
-    names = [str(name).replace("_", " ") for name in entry.detail]
+    done = entry.what if entry.what in ("added", "removed") else "changed"
+    text = t(f"customers.event.{done}", who=who, what=what, subject=entry.subject)
+    fields = entry.detail.get("fields", {}) if done == "changed" else {}
+    names = [registry_form.label(name, t) for name in fields]
     return Event(entry.at, "journal", text, t("score.comma").join(names), "")
 
 
