@@ -5,7 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,13 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from agent.catalogue import CatalogueError
 from agent.wire import is_fleet
-from collector import assembly, evaluation, roster, transfer
+from collector import assembly, evaluation, transfer
 from collector.assembly import Opened
-from collector.commands import notify, people
+from collector.commands import notify, people, registry
 from collector.commands.arguments import add_data as _add_data
 from collector.commands.arguments import command as _command
 from collector.commands.arguments import database as _database
-from collector.commands.arguments import own_database as _own_database
 from collector.config import (
     Config,
     ConfigError,
@@ -35,7 +34,8 @@ from collector.config import (
 from collector.folder import Folder, FolderError
 from collector.http.server import AddressError
 from collector.notifying.load import SettingsErrors
-from collector.relational import Relational, UnusableDatabaseError
+from collector.registry_files import RegistryFileError
+from collector.relational import UnusableDatabaseError
 from collector.stores import Retention, StoreError
 from collector.stores.address import StoreAddressError, parse_store
 from rules.load import RuleErrors
@@ -54,14 +54,14 @@ _WRONG = (
     StoreError,
     RuleErrors,
     RecordingError,
-    roster.RosterError,
+    RegistryFileError,
     transfer.TransferError,
     SettingsErrors,
     *people.REFUSALS,
 )
 _EXAMPLE = """example:
   vitals-collector run --data data --mqtt mqtt://127.0.0.1:1883 --fleet main --http 127.0.0.1:8080
-  vitals-collector roster import robots.csv --data data
+  vitals-collector registry import registry.yaml --data data
   vitals-collector people add admin --role admin --data data
   vitals-collector export --data data --out fleet.parquet
 """
@@ -192,25 +192,6 @@ def _import(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _roster_import(arguments: argparse.Namespace) -> int:
-    reading = roster.read(arguments.file)
-    for problem in reading.problems:
-        print(f"{arguments.file}:{problem.line}: {problem.reason}", file=sys.stderr)
-    if reading.problems and not arguments.skip_bad:
-        print(
-            "nothing was imported; correct these rows, or add --skip-bad to leave them out", file=sys.stderr
-        )
-        return 1
-    with closing(Relational(_database(arguments) or _own_database(arguments.data))) as relational:
-        result = relational.import_robots(reading.robots)
-    if arguments.json:
-        counts = {"added": result.added, "changed": result.changed, "unchanged": result.unchanged}
-        print(json.dumps({**counts, "bad": len(reading.problems)}))
-    else:
-        print(f"{result.added} robots added, {result.changed} changed, {result.unchanged} as they were")
-    return 1 if reading.problems else 0
-
-
 @contextmanager
 def _progress(about: str) -> Iterator[evaluation.Progress]:
     """A bar, and the day it has come to; on a terminal only."""
@@ -256,7 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_export(commands)
     _add_import(commands)
-    _add_roster(commands)
+    registry.add_to(commands)
     notify.add_to(commands)
     people.add_to(commands)
     return parser
@@ -313,18 +294,6 @@ def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     _add_rules(import_)
     import_.add_argument("--json", action="store_true", help="report as JSON")
     import_.set_defaults(run=_import)
-
-
-def _add_roster(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    group = commands.add_parser("roster", help="robots, sites and customers")
-    roster_commands = group.add_subparsers(required=True, metavar="COMMAND")
-    about = "add robots, or change them, from YAML or CSV; a running collector takes them up"
-    import_ = _command(roster_commands, "import", about, "roster import robots.csv --data data")
-    import_.add_argument("file", type=Path, metavar="FILE", help="columns id, name, customer, site, …")
-    _add_data(import_)
-    import_.add_argument("--skip-bad", action="store_true", help="leave out rows that are wrong")
-    import_.add_argument("--json", action="store_true", help="report as JSON")
-    import_.set_defaults(run=_roster_import)
 
 
 def _add_store(parser: argparse.ArgumentParser) -> None:

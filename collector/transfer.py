@@ -15,8 +15,9 @@ from collector.assembly import Opened, opened
 from collector.config import Evaluation
 from collector.evaluation import Progress, settled_until
 from collector.folder import Folder, FolderError, FolderInUseError
+from collector.registry import RegistryError
+from collector.registry.checks import record_of
 from collector.relational import Relational, RobotRecord
-from collector.roster import RosterError, record_of
 from collector.stores import Imported
 from collector.stores.address import EMBEDDED, StoreAddress
 from collector.stores.opening import open_store
@@ -111,7 +112,7 @@ def _new_robots(path: Path, header: Header, relational: Relational) -> list[Robo
     known = {robot.id for robot in relational.robots()}
     try:
         return [record_of(robot) for robot in header.robots if robot.id not in known]
-    except RosterError as error:
+    except RegistryError as error:
         raise TransferError(f"{path}: {error}") from None
 
 

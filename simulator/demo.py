@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -22,10 +23,11 @@ from urllib.request import Request, urlopen
 
 from simulator import record, scenario, stage
 from simulator.faults import KINDS, Fault
-from simulator.fleet import Robot, robots, roster_csv
+from simulator.fleet import Robot, robots
 from simulator.mqtt import wall_ms
 from simulator.people import ADMIN, EVERYBODY, PeopleError
 from simulator.processes import Child, stop
+from simulator.registry import registry_yaml
 from simulator.stage import Folder, FolderError, Note, Places
 
 DATA_HELP = (
@@ -145,7 +147,9 @@ class Demo:
         now = wall_ms()
         faults = scenario.faults(self._virtual, self._seed, now)
         self._folder.keep(Note(len(self._virtual) + len(self._real), self._seed, faults))
-        self._folder.roster.write_text(roster_csv([*self._virtual, *self._real]), encoding="utf-8")
+        today = datetime.fromtimestamp(now / 1_000, UTC).date()
+        registered = registry_yaml([*self._virtual, *self._real], today)
+        self._folder.registry.write_text(registered, encoding="utf-8")
         with _Step(
             f"Recording {scenario.PAST_DAYS:g} days of past of {len(self._virtual)} virtual robots"
         ) as step:
@@ -153,8 +157,8 @@ class Demo:
                 now, scenario.PAST_DAYS, self._virtual, faults, self._seed, _PAST_INTERVAL_MS
             )
             step.result = f"{record.write(past, self._folder.past)} samples"
-        with _Step("Importing roster and past through store, rules and queue"):
-            self._do("roster", "import", str(self._folder.roster))
+        with _Step("Importing registry and past through store, rules and queue"):
+            self._do("registry", "import", str(self._folder.registry))
             self._do("import", str(self._folder.past))
         self._folder.ready()
         return faults

@@ -1,8 +1,5 @@
 """The robots of a simulated fleet, by number: robot 7 is the same among 10 and among 10,000."""
 
-import csv
-import io
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
 
@@ -109,15 +106,6 @@ def robots(count: int) -> tuple[Robot, ...]:
 def robot_id(number: int) -> str:
     """`rv-0007` for 7."""
     return f"rv-{number:04}"
-
-
-def roster_csv(members: Iterable[Robot]) -> str:
-    """The roster of the fleet as a file that `vitals-collector roster import` takes."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(ROSTER_COLUMNS)
-    writer.writerows([getattr(member, name) for name in ROSTER_COLUMNS] for member in members)
-    return out.getvalue()
 
 
 def _locate(position: int) -> tuple[_Place, int]:

@@ -60,9 +60,9 @@ class Folder:
         return self.path / "past.parquet"
 
     @property
-    def roster(self) -> Path:
-        """The roster of the fleet."""
-        return self.path / "roster.csv"
+    def registry(self) -> Path:
+        """Customers, contracts, sites and robots of the fleet."""
+        return self.path / "registry.yaml"
 
     def log(self, name: str) -> Path:
         """Where a part's output goes."""

@@ -15,6 +15,7 @@ from collector.http import problems
 from collector.http.api import notifications as notifications_api
 from collector.http.api import people as people_api
 from collector.http.api import queue as queue_api
+from collector.http.api import registry as registry_api
 from collector.http.api import silences as silences_api
 from collector.http.api import v1
 from collector.http.gate import Gate
@@ -28,6 +29,7 @@ from collector.http.pages import (
     people,
     playbooks,
     queue,
+    registry,
     robots,
     signin,
     silences,
@@ -45,11 +47,13 @@ _ROUTERS: Final = (
     v1.monitoring,
     people_api.router,
     notifications_api.router,
+    registry_api.router,
     signin.router,
     playbooks.router,
     me.router,
     people.router,
     notifications.router,
+    registry.router,
     queue.router,
     bulk.router,
     alert.router,

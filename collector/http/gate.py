@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from collector import credentials
 from collector.http import problems
+from collector.http.guard import MAX_FILE
 from collector.http.services import Services
 from collector.http.signed import COOKIE, FORM_FIELD, FORM_HEADER, Signed
 from collector.people import Person, Role
@@ -169,7 +170,7 @@ async def _given_token(request: Request) -> tuple[str, Receive]:
     if header is not None:
         return header, request.receive
     body = await request.body()
-    form = await Request(dict(request.scope), _again(body, request.receive)).form()
+    form = await Request(dict(request.scope), _again(body, request.receive)).form(max_part_size=MAX_FILE)
     given = form.get(FORM_FIELD)
     return given if isinstance(given, str) else "", _again(body, request.receive)
 

@@ -10,6 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from collector.http import problems
 
 MAX_BODY: Final = 64 * 1024
+MAX_FILE: Final = 16 * 1024 * 1024
+_FILES: Final = frozenset({"/api/v1/registry/import", "/registry/import"})  # a file may come here
 _DIGITS: Final = 12
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITE: Final = frozenset({"same-origin", "none"})
@@ -39,7 +41,7 @@ class Guard:
         if refused is not None:
             await problems.answer(*refused)(scope, receive, _protected(send))
             return
-        await self._app(scope, _limited(receive), _protected(send))
+        await self._app(scope, _limited(receive, _most(scope["path"])), _protected(send))
 
 
 _Refusal = tuple[HTTPStatus, str]
@@ -48,8 +50,9 @@ _Refusal = tuple[HTTPStatus, str]
 def _refusal(method: str, path: str, headers: Headers) -> _Refusal | None:
     if method in _SAFE:
         return None
-    refused = _foreign(headers) or _wrong_length(headers)
-    return refused or (_wrong_type(headers) if path.startswith("/api/") else None)
+    refused = _foreign(headers) or _wrong_length(headers, _most(path))
+    has_body = method != "DELETE"  # which no page of another site can send unasked
+    return refused or (_wrong_type(headers) if has_body and path.startswith("/api/") else None)
 
 
 def _foreign(headers: Headers) -> _Refusal | None:
@@ -61,15 +64,19 @@ def _foreign(headers: Headers) -> _Refusal | None:
     return HTTPStatus.FORBIDDEN, f"a page of {problems.shown(origin)} may not change anything here"
 
 
-def _wrong_length(headers: Headers) -> _Refusal | None:
+def _most(path: str) -> int:
+    return MAX_FILE if path in _FILES else MAX_BODY
+
+
+def _wrong_length(headers: Headers, most: int) -> _Refusal | None:
     length = headers.get("content-length", "0")
     if not (length.isascii() and length.isdecimal()):
         return HTTPStatus.BAD_REQUEST, f"Content-Length must be a number, not {problems.shown(length)}"
-    return _too_large() if len(length) > _DIGITS or int(length) > MAX_BODY else None
+    return _too_large(most) if len(length) > _DIGITS or int(length) > most else None
 
 
-def _too_large() -> _Refusal:
-    return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is over {MAX_BODY} bytes"
+def _too_large(most: int) -> _Refusal:
+    return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is over {most} bytes"
 
 
 def _wrong_type(headers: Headers) -> _Refusal | None:
@@ -80,7 +87,7 @@ def _wrong_type(headers: Headers) -> _Refusal | None:
     return HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, most: int) -> Receive:
     """Counts a body whose length nobody announced."""
     taken = 0
 
@@ -88,8 +95,8 @@ def _limited(receive: Receive) -> Receive:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > MAX_BODY:
-            raise HTTPException(*_too_large())
+        if taken > most:
+            raise HTTPException(*_too_large(most))
         return message
 
     return counted

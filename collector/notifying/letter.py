@@ -7,6 +7,7 @@ from typing import Final
 from collector.notifying.message import Message
 
 DIGEST: Final = "digest"
+BUNDLE: Final = "bundle"
 
 
 class Kind(StrEnum):
@@ -35,6 +36,7 @@ class State(StrEnum):
     WAITING = "waiting"
     HELD = "held"  # its alert is suppressed
     SENT = "sent"
+    BUNDLED = "bundled"  # told in one message with others
     GIVEN_UP = "given_up"
     WITHDRAWN = "withdrawn"  # its alert closed before anybody was told
 

@@ -16,7 +16,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from collector.conditions import Conditions
-from collector.notifying import digest, retrying, routing
+from collector.http.i18n import Words
+from collector.notifying import bundle, digest, retrying, routing
 from collector.notifying.gathering import Gathering
 from collector.notifying.letter import Letter, Notification
 from collector.notifying.quiet import told_at
@@ -125,8 +126,10 @@ class Notifier:
         written = self._read() + self._sum_up()
         now = self._clock()
         if written or now - self._settled_at >= SETTLE_EVERY_MS:
-            written += self._outbox.settle(self._told_at)
+            while changed := self._outbox.settle(self._told_at):
+                written += changed
             self._settled_at = now
+        written += self._outbox.bundle(now, bundle.MOST, self._together)
         if written:
             self._changed()
         for channel in self._outbox.due_channels(now):
@@ -175,6 +178,12 @@ class Notifier:
     def _digest(self, due: digest.Slot, zone: str, channel: str, reader: Person | None, now: int) -> Letter:
         found = self._gathering.morning(reader, due, zone, now)
         return digest.letter(due, channel, reader, found, self._settings)
+
+    def _together(self, channel: str, person: str | None, found: list[Notification]) -> Letter:
+        reader = None if person is None else self._gathering.person(person)
+        known = channel == OWNER or channel in self._settings.channels
+        language = routing.language_of(self._settings, channel, reader) if known else "en"
+        return bundle.letter(found, channel, person, self._settings.console, Words(language), self._clock())
 
     def _told_at(self, channel: str, severity: Severity) -> int:
         return told_at(self._settings.quiet, channel, severity, self._clock())

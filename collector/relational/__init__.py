@@ -9,6 +9,7 @@ from typing import Literal
 from sqlalchemy import insert, select, update
 
 from collector.queue import Action, Alert, Entry, Work
+from collector.registry import Lifecycle, RobotRecord
 from collector.relational import alerts, evaluations, listing, roster, schema, sight
 from collector.relational.accounts import Accounts
 from collector.relational.briefings import Briefings
@@ -16,7 +17,8 @@ from collector.relational.database import Database, UnusableDatabaseError
 from collector.relational.listing import AlertQuery, CursorError, Page
 from collector.relational.notifications import Notifications
 from collector.relational.queued import Queue, UnknownAlertError
-from collector.relational.roster import ImportResult, Lifecycle, RobotQuery, RobotRecord
+from collector.relational.registry import Registry
+from collector.relational.roster import ImportResult, RobotQuery
 from collector.relational.silencing import Silences
 from collector.relational.views import Views
 from rules.evaluation import Entity, Evaluation, SignalKey, Snapshot
@@ -50,6 +52,7 @@ class Relational:
         self.briefings = Briefings(self._database)
         self.accounts = Accounts(self._database)
         self.queue = Queue(self._database)
+        self.registry = Registry(self._database)
         self.silences = Silences(self._database)
         self.views = Views(self._database)
 
@@ -103,8 +106,12 @@ class Relational:
             return roster.revision(connection)
 
     def roster(self) -> Roster:
-        """The robots as the engine wants them; rows keep their place for ever."""
-        return Roster([Robot(record.id, record.attributes) for record in self.robots()])
+        """The robots as the engine wants them; rows keep their place for ever.
+
+        What a robot lacks of zone, hours and region its site has, of tier, stage and the like its customer.
+        """
+        with self._database.reading() as connection:
+            return Roster([Robot(id_, attributes) for id_, attributes in roster.attributes(connection)])
 
     # -- engine
 

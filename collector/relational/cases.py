@@ -11,8 +11,8 @@ from sqlalchemy import Column, Connection, Row, Select, Table, func, select, tex
 from collector.calendar import WorkCalendar
 from collector.queue import Alert
 from collector.ranking import DAY_MS, FORGOTTEN_DAYS, Standing
+from collector.registry import RobotRecord
 from collector.relational import roster
-from collector.relational.roster import RobotRecord
 from collector.relational.schema import alerts, contracts, customers, people, robots, sites
 from rules.evaluation import Entity, SignalKey
 from rules.zones import clock
@@ -36,10 +36,10 @@ class Place:
     attributes: Mapping[str, str | float] = field(default_factory=dict)
 
 
-def portions(names: Iterable[Name]) -> Iterator[list[Name]]:
-    """So many at a time as one statement takes."""
+def portions(names: Iterable[Name], most: int = _PORTION) -> Iterator[list[Name]]:
+    """So many at a time as one statement takes, or fewer."""
     listed = list(names)
-    return (listed[at : at + _PORTION] for at in range(0, len(listed), _PORTION))
+    return (listed[at : at + most] for at in range(0, len(listed), most))
 
 
 def of_keys(

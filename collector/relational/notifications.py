@@ -34,6 +34,7 @@ from collector.relational.sight import seen_by
 
 _THE_ROW: Final = 1
 _PORTION: Final = 500
+Together = Callable[[str, str | None, list[Notification]], Letter]  # channel, person, what is due for it
 _Rows = Sequence[Any]  # id, channel, severity
 _UNSENT: Final = (State.WAITING.value, State.HELD.value)
 
@@ -138,6 +139,31 @@ class Notifications:
                 _set_state(connection, [row], **values)
             return len(closing) + len(revealing) + len(hiding)
 
+    def bundle(
+        self, now: int, most: int, together: Callable[[str, str | None, list[Notification]], Letter]
+    ) -> int:
+        """Puts one letter in the place of many: where more than `most` are due for a reader, none tried yet.
+
+        Answers how many were taken together. Digests and the ends of alerts stay as they are.
+        """
+        row = notifications.c
+        crowded = select(row.channel, row.person).where(*_bundling(now)).group_by(row.channel, row.person)
+        query = crowded.having(func.count() > most)
+        with self._database.reading() as connection:
+            readers = connection.execute(query).all()
+        return sum(self._bundle(reader.channel, reader.person, now, together) for reader in readers)
+
+    def _bundle(self, channel: str, person: str | None, now: int, together: Together) -> int:
+        row = notifications.c
+        own = (row.channel == channel, row.person.is_(None) if person is None else row.person == person)
+        query = select(notifications).where(*_bundling(now), *own).order_by(row.id).limit(_PORTION)
+        with self._database.writing() as connection:
+            found = connection.execute(query).all()
+            if found:
+                _add(connection, [together(channel, person, [_notification(each) for each in found])], now)
+                _set_state(connection, found, state=State.BUNDLED.value)
+            return len(found)
+
     # -- sending
 
     def due_channels(self, now: int) -> list[str]:
@@ -187,7 +213,7 @@ class Notifications:
         Answers how many notifications went. What was given up stays until somebody looks at it.
         """
         row = notifications.c
-        over = row.state.in_([State.SENT.value, State.WITHDRAWN.value])
+        over = row.state.in_([State.SENT.value, State.BUNDLED.value, State.WITHDRAWN.value])
         read = happenings.c.id <= select(told.c.until).scalar_subquery()
         with self._database.writing() as connection:
             connection.execute(delete(happenings).where(read, happenings.c.at < happened_before))
@@ -313,7 +339,7 @@ def _changing(connection: Connection) -> tuple[_Rows, _Rows, _Rows]:
 def _told_before() -> ColumnElement[bool]:
     """Something was told of the same alert to the same reader, or will be."""
     before = notifications.alias()
-    told_ = or_(before.c.state.in_([*_UNSENT, State.SENT.value]), before.c.attempts > 0)
+    told_ = or_(before.c.state.in_([*_UNSENT, State.SENT.value, State.BUNDLED.value]), before.c.attempts > 0)
     return exists().where(*_before(before), told_)
 
 
@@ -342,6 +368,12 @@ def _set_state(connection: Connection, rows: Iterable[Any], **values: object) ->
 def _due(now: int) -> list[ColumnElement[bool]]:
     row = notifications.c
     return [row.state == State.WAITING.value, row.due_at <= now, or_(~row.follows, ~_telling_before())]
+
+
+def _bundling(now: int) -> list[ColumnElement[bool]]:
+    row = notifications.c
+    urging = row.kind.in_([kind.value for kind in Kind if kind is not Kind.RESOLVED])
+    return [row.state == State.WAITING.value, row.due_at <= now, row.attempts == 0, urging]
 
 
 def _change(connection: Connection, id_: int, **values: object) -> None:

@@ -11,6 +11,7 @@ from collector.relational.cases import IS_OPEN, portions, standings
 from collector.relational.schema import alerts, revisions
 
 RERANKED: Final = "reranked"  # the day of the last time for all, in the table of revisions
+_AT_ONCE: Final = 100  # customers of a transaction: nobody who writes waits for long
 _DAY_MS: Final = 86_400_000
 
 
@@ -53,7 +54,7 @@ def is_due(connection: Connection, now: int) -> bool:
 def all_customers(connection: Connection) -> Iterator[list[str]]:
     """The customers with open alerts, in portions."""
     query = select(alerts.c.customer).where(IS_OPEN, alerts.c.customer.is_not(None)).distinct()
-    return portions(connection.scalars(query))
+    return portions(connection.scalars(query), _AT_ONCE)
 
 
 def done(connection: Connection, now: int) -> None:

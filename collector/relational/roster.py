@@ -1,50 +1,33 @@
 """The robots we know: who they are, where they stand, and for whom they work."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from enum import StrEnum
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
-from collector.relational.schema import revisions, robots
+from collector.registry.records import Lifecycle, RobotRecord
+from collector.relational.schema import customers, revisions, robots, sites
 from collector.relational.sight import seen_by
 from collector.relational.versions import ROSTER
 
-
-class Lifecycle(StrEnum):
-    """Where a robot is in its life with us; `unclaimed` has been heard, but nobody registered it."""
-
-    LIVE = "live"
-    ONBOARDING = "onboarding"
-    UNCLAIMED = "unclaimed"
-    RETIRED = "retired"
-
-
-@dataclass(frozen=True, slots=True)
-class RobotRecord:
-    """A robot of the roster; what is not known is None. `extra` holds attributes of the owner's making."""
-
-    id: str
-    lifecycle: Lifecycle = Lifecycle.LIVE
-    name: str | None = None
-    customer: str | None = None
-    site: str | None = None
-    industry: str | None = None
-    scene: str | None = None
-    model: str | None = None
-    tz: str | None = None
-    installed_on: str | None = None  # YYYY-MM-DD
-    extra: Mapping[str, str | float] = field(default_factory=dict)
-
-    @property
-    def attributes(self) -> dict[str, str | float]:
-        """What rules can ask for, by name."""
-        known = {name: getattr(self, name) for name in FIELDS}
-        return {**self.extra, "lifecycle": self.lifecycle.value, **_given(known)}
-
-
-FIELDS: Final = ("name", "customer", "site", "industry", "scene", "model", "tz", "installed_on")
+_FIELDS: Final = ("name", "customer", "site", "industry", "scene", "model", "tz", "installed_on")
+OF_SITE: Final = ("tz", "open_hours", "holidays", "region")
+OF_CUSTOMER: Final = ("tier", "stage", "csm", "industry")
+_SEARCHED: Final = ("id", "name", "customer", "site")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +38,7 @@ class RobotQuery:
     site: str | None = None
     industry: str | None = None
     lifecycle: Lifecycle | None = None
+    q: str | None = None  # stands in id, name, customer or site
     csm: str | None = None  # of this person's customers, and of those that are nobody's
 
 
@@ -67,25 +51,54 @@ class ImportResult:
     unchanged: int
 
 
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
 def all_robots(connection: Connection) -> list[RobotRecord]:
     """Every robot, in the order in which they came."""
     return [_record(row) for row in connection.execute(_in_order())]
 
 
+def attributes(connection: Connection) -> Iterator[tuple[str, dict[str, str | float]]]:
+    """Every robot's id with its attributes and, where it lacks them, those of its site and its customer."""
+    of_site = _by_id(connection, sites, OF_SITE)
+    of_customer = _by_id(connection, customers, OF_CUSTOMER)
+    for record in all_robots(connection):
+        site, customer = of_site.get(record.site or ""), of_customer.get(record.customer or "")
+        yield record.id, {**(customer or {}), **(site or {}), **record.attributes}
+
+
+def _by_id(connection: Connection, table: Table, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    query = select(table.c.id, *(table.c[name] for name in names))
+    return {
+        row["id"]: {name: row[name] for name in names if row[name] is not None}
+        for row in connection.execute(query).mappings()
+    }
+
+
 def page(connection: Connection, query: RobotQuery, after: str | None, limit: int) -> list[RobotRecord]:
     """At most `limit` robots by id, after `after`."""
-    given = {name: wanted for name, wanted in asdict(query).items() if wanted is not None and name != "csm"}
-    equal = [robots.c[name] == str(wanted) for name, wanted in given.items()]
+    asked = {name: wanted for name, wanted in asdict(query).items() if wanted is not None}
+    q, csm = asked.pop("q", None), asked.pop("csm", None)
+    equal = [robots.c[name] == str(wanted) for name, wanted in asked.items()]
     statement = select(robots).where(*equal).order_by(robots.c.id).limit(limit)
-    if query.csm is not None:
-        statement = statement.where(seen_by(query.csm, robots.c.customer))
+    if q is not None:
+        statement = statement.where(mentions(q, *(robots.c[name] for name in _SEARCHED)))
+    if csm is not None:
+        statement = statement.where(seen_by(csm, robots.c.customer))
     if after is not None:
         statement = statement.where(robots.c.id > after)
     return [_record(row) for row in connection.execute(statement)]
+
+
+def mentions(q: str, *columns: Column[str]) -> ColumnElement[bool]:
+    """That a text stands in one of the columns, in capitals or not."""
+    asked = (
+        either
+        for column in columns
+        for either in (
+            column.contains(q, autoescape=True),
+            func.lower(column).contains(q.lower(), autoescape=True),
+        )
+    )
+    return or_(*asked)
 
 
 def robot(connection: Connection, id_: str) -> RobotRecord | None:
@@ -116,12 +129,11 @@ def import_robots(connection: Connection, records: Sequence[RobotRecord]) -> Imp
     added = [record for record in last.values() if record.id not in known]
     changed = [record for record in last.values() if record.id in known and known[record.id] != record]
     if added:
-        connection.execute(insert(robots), [_row(record) for record in added])
+        add(connection, added)
     if changed:
-        by_id = update(robots).where(robots.c.id == bindparam("known"))
-        connection.execute(by_id, [{"known": record.id, **_row(record)} for record in changed])
+        change(connection, changed)
     if added or changed:
-        _revise(connection)
+        revise(connection)
     return ImportResult(len(added), len(changed), len(last) - len(added) - len(changed))
 
 
@@ -130,9 +142,8 @@ def claim_unknown(connection: Connection, ids: Collection[str]) -> list[str]:
     known = by_id(connection, list(ids))
     new = [id_ for id_ in dict.fromkeys(ids) if id_ not in known]
     if new:
-        rows = [_row(RobotRecord(id_, Lifecycle.UNCLAIMED)) for id_ in new]
-        connection.execute(insert(robots), rows)
-        _revise(connection)
+        add(connection, [RobotRecord(id_, Lifecycle.UNCLAIMED) for id_ in new])
+        revise(connection)
     return new
 
 
@@ -141,8 +152,20 @@ def revision(connection: Connection) -> int:
     return int(connection.scalars(select(revisions.c.value).where(revisions.c.name == ROSTER)).one())
 
 
-def _revise(connection: Connection) -> None:
-    """In the transaction of the change itself."""
+def add(connection: Connection, records: Sequence[RobotRecord]) -> None:
+    """New robots; the caller tells of it with `revise`."""
+    connection.execute(insert(robots), [_row(record) for record in records])
+
+
+def change(connection: Connection, records: Sequence[RobotRecord]) -> None:
+    """Known robots as they are now; the caller tells of it with `revise`."""
+    changed = update(robots).where(robots.c.id == bindparam("known"))
+    rows = [{"known": record.id, **_row(record)} for record in records]
+    connection.execute(changed.values(revision=robots.c.revision + 1), rows)
+
+
+def revise(connection: Connection) -> None:
+    """Tells those who follow the roster, in the transaction of the change itself."""
     ours = revisions.c.name == ROSTER
     connection.execute(update(revisions).where(ours).values(value=revisions.c.value + 1))
 
@@ -153,11 +176,17 @@ def _in_order() -> Select[Any]:
 
 def _record(row: Row[Any]) -> RobotRecord:
     values = row._mapping
-    named = {name: values[name] for name in FIELDS}
-    return RobotRecord(values["id"], Lifecycle(values["lifecycle"]), **named, extra=values["extra"])
+    named = {name: values[name] for name in _FIELDS}
+    return RobotRecord(
+        values["id"],
+        Lifecycle(values["lifecycle"]),
+        **named,
+        extra=values["extra"],
+        revision=values["revision"],
+    )
 
 
 def _row(record: RobotRecord) -> dict[str, Any]:
-    named = {name: getattr(record, name) for name in FIELDS}
+    named = {name: getattr(record, name) for name in _FIELDS}
     extra = dict(record.extra)
     return {"id": record.id, "lifecycle": record.lifecycle.value, **named, "extra": extra}

@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Literal
 
 from collector.queue import Action, Alert, Entry, Work
+from collector.registry import RobotRecord
 from collector.relational import Relational, sight
 from collector.relational.listing import AlertQuery, By, Counts, Group, Page
 from collector.relational.queued import MOST_AT_ONCE, Outcome, Queue, UnknownAlertError
-from collector.relational.roster import RobotQuery, RobotRecord
+from collector.relational.roster import RobotQuery
 from collector.relational.silencing import Silences
 from rules.evaluation import Entity, SignalKey
 

@@ -124,10 +124,10 @@ def test_a_channel_that_fails_is_named(client: TestClient, world: World, health:
 
 
 def test_a_button_tries_again(client: TestClient) -> None:
-    """A plain form, which leads back to the page; what was sent meanwhile stays so."""
-    for id_ in ("3", "2"):
-        answer = client.post(f"/notifications/{id_}/retry", follow_redirects=False)
-        assert (answer.status_code, answer.headers["location"]) == (303, "/notifications")
+    """A plain form, which leads back to the page it is on; what was sent meanwhile stays so."""
+    for id_, given, leads in (("3", "/alerts/2", "/alerts/2"), ("2", "//elsewhere.example.com", "/")):
+        answer = client.post(f"/notifications/{id_}/retry", data={"to": given}, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, leads)
     assert client.post("/notifications/99/retry").status_code == 404
 
 

@@ -329,6 +329,35 @@ def test_a_deadline_that_was_met_is_not_overdue(world: World) -> None:
     assert world.post.titles == ["今日：1 条未关闭告警，新增 1 条"]
 
 
+def test_many_at_once_come_as_one(world: World) -> None:
+    """To a reader who would get more than ten; the end of each is told as ever, others are not concerned."""
+    chosen = settings(Route(("ops",), kinds=frozenset(Kind)), Route(("owner",), rule=frozenset({"Burning"})))
+    notifier = world.notifier(chosen)
+    first = world.opens("r1", "Burning")
+    for number in range(10, 20):
+        world.opens(f"r{number}")
+    world.work(notifier)
+    world.work(notifier)
+    assert sorted(world.post.keys) == [f"alert-{first}/opened-1/owner:li", "bundle/1-12/ops"]
+    assert "11 条告警" in world.post.titles
+    [row] = [row for row in world.relational.notifications.page().items if row.kind == "bundle"]
+    texts = [part.text for part in row.message.parts]
+    assert (len(texts), texts[1]) == (12, "【紧急】重定位异常 · Robot 1 · Hall A")
+    assert [state for kind, state in states(world) if kind == "opened"].count(State.BUNDLED) == 11
+    world.resolves(first, "r1", "Burning")
+    world.work(notifier)
+    assert world.post.keys[-1] == f"alert-{first}/resolved-12/ops"
+
+
+def test_ten_at_once_come_one_by_one(world: World) -> None:
+    """They are few enough to be read."""
+    notifier = world.notifier()
+    for number in range(10, 20):
+        world.opens(f"r{number}")
+    world.work(notifier)
+    assert len(world.post.sent) == 10
+
+
 def test_what_is_long_over_is_cleared_away(world: World) -> None:
     """After 400 days; what was given up stays."""
     notifier = world.notifier(settings(Route(("ops", "owner"))))

@@ -23,7 +23,7 @@ from collector.relational.notifications import (
 
 router = APIRouter(prefix="/api/v1", responses=REFUSALS, dependencies=[TOKEN])
 NotificationId = Annotated[int, Path(ge=1, le=2**53, description="The notification's number.")]
-StateName = Literal["waiting", "held", "sent", "given_up", "withdrawn"]
+StateName = Literal["waiting", "held", "sent", "bundled", "given_up", "withdrawn"]
 
 
 class NotificationFilter(BaseModel):
@@ -32,10 +32,16 @@ class NotificationFilter(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: Annotated[StateName | None, EmptyIsNone] = None
-    channel: Annotated[str | None, EmptyIsNone, Field(max_length=64)] = None
+    channel: Annotated[Annotated[str, Field(max_length=64)] | None, EmptyIsNone] = None
     alert: Annotated[Annotated[int, Field(ge=1, le=2**53)] | None, EmptyIsNone] = None
     after: Annotated[str | None, EmptyIsNone, Field(description="`next` of the page before.")] = None
     limit: Limit = 100
+
+
+class RetryBody(BaseModel):
+    """Nothing is to be said: send `{}`."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class NotificationItem(BaseModel):
@@ -78,7 +84,7 @@ def list_notifications(request: Request, given: Annotated[NotificationFilter, Qu
 
 
 @router.post("/notifications/{notification}/retry")
-def retry_notification(request: Request, notification: NotificationId) -> NotificationItem:
+def retry_notification(request: Request, notification: NotificationId, _body: RetryBody) -> NotificationItem:
     """Has one that was given up, or waits, tried again now."""
     return _item(retry(request, notification))
 

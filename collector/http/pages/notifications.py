@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from collector.http.api.notifications import retry
-from collector.http.pages.frame import UnknownPageError, by_script, context, problem, render, words
+from collector.http.gate import local_path
+from collector.http.pages.frame import GivenForm, UnknownPageError, by_script, context, problem, render, words
 from collector.http.problems import Problem
 from collector.http.signed import require, scope
 from collector.http.views import notifications as view
@@ -30,8 +31,8 @@ def notifications(request: Request) -> Response:
 
 
 @router.post("/notifications/{id_}/retry")
-def try_again(request: Request, id_: str) -> Response:
-    """Tries one again, and shows the page, or the one that asked."""
+def try_again(request: Request, id_: str, form: GivenForm) -> Response:
+    """Tries one again, and shows the page that asked for it."""
     t = words(request)
     if not (id_.isascii() and id_.isdecimal() and len(id_) < 16):
         raise UnknownPageError("error.404_text")
@@ -46,4 +47,4 @@ def try_again(request: Request, id_: str) -> Response:
             return problem(t("told.not_retriable"), HTTPStatus.CONFLICT)
     if by_script(request):
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    return RedirectResponse("/notifications", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(local_path(form.get("to", "/notifications")), HTTPStatus.SEE_OTHER)

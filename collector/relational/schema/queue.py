@@ -108,7 +108,6 @@ _counted = (alerts.c.rank, alerts.c.severity, alerts.c.work, alerts.c.owner, ale
 _of_shown("queue_counts", *_counted, *_hiding)  # all that is asked for, so that the rows need not be read
 _grouped = (alerts.c.rank, alerts.c.work, alerts.c.due_at, alerts.c.opened_at)
 Index("hidden_order", *_order, sqlite_where=_hidden, postgresql_where=_hidden)
-_of_open("open_order", *_order)
 _of_open("open_of_customer", alerts.c.customer, *_order, *_grouped, *_hiding)
 _of_open("open_of_site", alerts.c.site, *_order, *_grouped, *_hiding)
 for _name, _column in (("open_of_silence", alerts.c.silence), ("open_by_next", alerts.c.next_at)):

@@ -13,10 +13,11 @@ robots = Table(
     *(Column(name, Plain) for name in ("name", "customer", "site", "industry", "scene", "model", "tz")),
     Column("installed_on", Plain),
     Column("extra", JSON, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="1"),
     sqlite_autoincrement=True,
 )
-
-Index("robots_of_customer", robots.c.customer)
+Index("robots_of_customer", robots.c.customer, robots.c.id)
+Index("robots_of_site", robots.c.site, robots.c.id)
 
 revisions = Table(  # how often something was changed, for those who follow it
     "revisions",
@@ -53,6 +54,7 @@ contracts = Table(
     Column("renewed", Boolean),  # None: not decided yet
     Column("revision", Integer, nullable=False),
 )
+Index("contracts_by_end", contracts.c.ends_on, contracts.c.id)
 
 sites = Table(
     "sites",

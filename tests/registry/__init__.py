@@ -1,0 +1,1 @@
+"""The registry: customers, contracts, sites and robots, from files and to files."""
