@@ -36,6 +36,7 @@ from collector.http.server import AddressError
 from collector.notifying.load import SettingsErrors
 from collector.registry_files import RegistryFileError
 from collector.relational import UnusableDatabaseError
+from collector.scores.loading import WeightsError
 from collector.stores import Retention, StoreError
 from collector.stores.address import StoreAddressError, parse_store
 from rules.load import RuleErrors
@@ -57,6 +58,7 @@ _WRONG = (
     RegistryFileError,
     transfer.TransferError,
     SettingsErrors,
+    WeightsError,
     *people.REFUSALS,
 )
 _EXAMPLE = """example:
@@ -138,7 +140,7 @@ def _evaluation(arguments: argparse.Namespace) -> Evaluation:
     if not 1 <= arguments.eval_delay <= 3600:
         raise ConfigError(f"--eval-delay {arguments.eval_delay:g}: use 1 to 3600 seconds")
     delay_ms = round(arguments.eval_delay * 1000)
-    return Evaluation(tuple(arguments.rules), tuple(arguments.catalogue), delay_ms)
+    return Evaluation(tuple(arguments.rules), tuple(arguments.catalogue), delay_ms, arguments.scores)
 
 
 def _retention(arguments: argparse.Namespace) -> Retention:
@@ -322,6 +324,12 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FILE",
         help="a vendor's metrics, beside the shipped ones; may be repeated",
+    )
+    parser.add_argument(
+        "--scores",
+        type=Path,
+        metavar="FILE",
+        help="what health scores are made of, in place of the shipped weights",
     )
     parser.add_argument(
         "--eval-delay",

@@ -29,12 +29,15 @@ from collector.listening import Listening
 from collector.mqtt import Link
 from collector.notifying import load as notifying
 from collector.notifying.gathering import Gathering
-from collector.notifying.settings import Settings
+from collector.notifying.settings import Settings as Telling
 from collector.notifying.worker import Notifier
 from collector.pipeline import Pipeline, clock
 from collector.presence import Fleet
 from collector.receipts import Receipts
 from collector.relational import Relational
+from collector.scores import loading
+from collector.scores.scoring import Scoring
+from collector.scores.settings import Settings as Weighting
 from collector.stores import Rows, Store
 from collector.stores.address import EMBEDDED, StoreAddress
 from collector.stores.opening import open_store
@@ -55,6 +58,7 @@ class Opened:
     store: Store
     relational: Relational
     eval_delay_ms: int
+    scoring: Scoring
     changes: Changes = field(default_factory=Changes)
     telemetry: Telemetry = field(default_factory=Telemetry)
     conditions: Conditions = field(default_factory=Conditions)
@@ -76,13 +80,15 @@ def opened(
     catalogue = catalogues.load(*evaluation.catalogues)
     rule_files = _rule_files(evaluation)
     rules, known = load.load(rule_files, catalogue), playbooks.known(rule_files)
+    settings = _settings(evaluation, catalogue)
     folder.create()
     with (
         folder.locked(),
         closing(open_store(address, folder.path, catalogue)) as store,
         closing(Relational(database or folder.database, alone=True)) as relational,
     ):
-        yield Opened(folder, catalogue, rules, known, store, relational, evaluation.delay_ms)
+        scoring = Scoring(store, relational, settings)
+        yield Opened(folder, catalogue, rules, known, store, relational, evaluation.delay_ms, scoring)
 
 
 def _rule_files(evaluation: Evaluation) -> list[Path]:
@@ -91,6 +97,12 @@ def _rule_files(evaluation: Evaluation) -> list[Path]:
         if not load.find([path]):
             raise ConfigError(f"--rules {path}: has no *.yaml; give another, or leave --rules out")
     return load.find(evaluation.rules) or load.shipped()
+
+
+def _settings(evaluation: Evaluation, catalogue: Catalogue) -> Weighting:
+    if evaluation.scores is None:
+        return loading.shipped(catalogue)
+    return loading.load(evaluation.scores, catalogue)
 
 
 def run(config: Config, ready: Callable[[str, Opened], None]) -> None:
@@ -112,14 +124,14 @@ def run(config: Config, ready: Callable[[str, Opened], None]) -> None:
             asyncio.run(_run(config, tls, *running, lambda: ready(url, parts)))
 
 
-def notification_settings(path: Path) -> Settings:
+def notification_settings(path: Path) -> Telling:
     """Who is notified of what. Raises `SettingsErrors`. apprise is loaded here, and only if it is needed."""
     from collector.notifying import sending
 
     return notifying.load(path, os.environ, sending.unusable)
 
 
-def _notifier(parts: Opened, settings: Settings) -> Notifier:
+def _notifier(parts: Opened, settings: Telling) -> Notifier:
     """From here on what happens is told; what happened before the first start with settings is not."""
     from collector.notifying.sending import Sender
 
@@ -156,6 +168,7 @@ async def _run(
         ingest=_ingest(parts, evaluator, fleet, stopping.is_set),
         store=parts.store,
         retention=config.retention,
+        scoring=parts.scoring,
         queue=parts.relational.queue,
         telemetry=parts.telemetry,
         conditions=parts.conditions,
@@ -187,6 +200,7 @@ def _services(parts: Opened, fleet: Fleet, operator: str) -> Services:
         clock=clock,
         playbooks=parts.playbooks,
         scratch=parts.folder.path,
+        scoring=parts.scoring.settings,
         operator=operator,
     )
 

@@ -66,6 +66,7 @@ class Evaluation:
     rules: tuple[Path, ...] = ()
     catalogues: tuple[Path, ...] = ()
     delay_ms: int = 30_000
+    scores: Path | None = None  # weights of health scores; None: the shipped ones
 
 
 @dataclass(frozen=True, slots=True)

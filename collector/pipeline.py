@@ -1,8 +1,8 @@
 """The running collector on one screen: broker → inbox → ingest → receipts, beside it the web.
 
-Four threads: the link's (reads and writes the broker's socket), the ingest's (decodes, stores, evaluates),
-one for the store's upkeep, and the main one, with the web. Where people are notified, one for that, and one
-for each channel that is just sending.
+Five threads: the link's (reads and writes the broker's socket), the ingest's (decodes, stores, evaluates),
+one for the store's upkeep, one for health scores, and the main one, with the web. Where people are notified,
+one for that, and one for each channel that is just sending.
 
 It stops in order: no more intake; what was taken in is committed and answered; the status goes offline;
 what is being sent may end; the web ends. A task that fails ends all of them.
@@ -25,12 +25,14 @@ from collector.ingest import Ingest
 from collector.mqtt import GOODBYE_S, Link
 from collector.notifying.worker import Notifier
 from collector.relational.queued import Queue
+from collector.scores.scoring import Scoring
 from collector.stores import Retention, Store
 from collector.telemetry import Telemetry
 
 ROUND_S: Final = 0.5
 BEHIND_MS: Final = 5_000
 UPKEEP_EVERY_S: Final = 60.0
+SCORE_EVERY_S: Final = 60.0
 _WATCH_EVERY_S: Final = 1.0
 _HANGING_S: Final = 0.5  # for a connection that is just being tried
 log = structlog.get_logger()
@@ -50,6 +52,7 @@ class Pipeline:
     ingest: Ingest
     store: Store
     retention: Retention
+    scoring: Scoring
     queue: Queue
     telemetry: Telemetry
     conditions: Conditions
@@ -64,6 +67,7 @@ class Pipeline:
                 committing = tasks.create_task(self._commit())
                 upkeep = tasks.create_task(self._upkeep(stopping))
                 notifying = tasks.create_task(self._notify())
+                scoring = tasks.create_task(self._score(stopping))
                 await stopping.wait()
                 self.inbox.close()
                 await committing
@@ -72,6 +76,7 @@ class Pipeline:
                 await upkeep
                 self._stop_notifying()
                 await notifying
+                await scoring
                 for task in (*beside, linking):
                     task.cancel()
         finally:
@@ -109,6 +114,17 @@ class Pipeline:
             await self._kept_up("ranks", "ranking the queue", self._rerank)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), UPKEEP_EVERY_S)
+
+    async def _score(self, stopping: asyncio.Event) -> None:
+        """Health scores once a day is over, in a thread of their own."""
+        while not stopping.is_set():
+            await self._kept_up("scores", "health scores", self._bring_scores)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), SCORE_EVERY_S)
+
+    def _bring_scores(self) -> None:
+        if days := self.scoring.bring_up_to_date(clock()):
+            log.info("health scores", days=len(days), last=days[-1])
 
     async def _kept_up(self, part: str, what: str, work: Callable[[], object]) -> None:
         """A failure is shown and tried again."""

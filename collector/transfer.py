@@ -15,6 +15,7 @@ from collector.assembly import Opened, opened
 from collector.config import Evaluation
 from collector.evaluation import Progress, settled_until
 from collector.folder import Folder, FolderError, FolderInUseError
+from collector.pipeline import clock
 from collector.registry import RegistryError
 from collector.registry.checks import record_of
 from collector.relational import Relational, RobotRecord
@@ -61,6 +62,7 @@ def import_recording(
         evaluator = parts.evaluator()
         evaluator.resume(parts.store, progress)
         evaluator.advance(max((until for _, until in header.listening), default=0))
+        parts.scoring.bring_up_to_date(min(clock(), settled_until(parts.relational, parts.eval_delay_ms)))
         alerts = sum(parts.relational.open_by_severity().values())
         return Outcome(imported, added, settled_until(parts.relational, parts.eval_delay_ms), alerts)
 

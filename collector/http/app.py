@@ -16,6 +16,7 @@ from collector.http.api import notifications as notifications_api
 from collector.http.api import people as people_api
 from collector.http.api import queue as queue_api
 from collector.http.api import registry as registry_api
+from collector.http.api import scores as scores_api
 from collector.http.api import silences as silences_api
 from collector.http.api import v1
 from collector.http.gate import Gate
@@ -23,6 +24,7 @@ from collector.http.guard import Guard
 from collector.http.pages import (
     alert,
     bulk,
+    customers,
     frame,
     me,
     notifications,
@@ -42,6 +44,7 @@ from collector.stores import StoreError
 _ROUTERS: Final = (
     v1.health,
     v1.router,
+    scores_api.router,
     queue_api.router,
     silences_api.router,
     v1.monitoring,
@@ -59,6 +62,7 @@ _ROUTERS: Final = (
     alert.router,
     silences.router,
     robots.router,
+    customers.router,
     static.router,
 )
 log = structlog.get_logger()

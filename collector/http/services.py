@@ -9,6 +9,7 @@ from collector.http.attempts import BY_ADDRESS, BY_NAME, Attempts
 from collector.http.changes import Changes
 from collector.presence import Fleet
 from collector.relational import Relational
+from collector.scores.settings import Settings
 from collector.stores import Store
 from collector.telemetry import Telemetry
 from rules import playbooks
@@ -49,6 +50,7 @@ class Services:
     telemetry: Telemetry
     health: Callable[[], Health]
     clock: Callable[[], int]
+    scoring: Settings | None = None  # what health scores are made of; None: there are none
     playbooks: Mapping[str, Playbook] = field(default_factory=playbooks.shipped)
     scratch: Path | None = None  # where an export is written before it is sent; None: the system's folder
     tries: Tries = field(default_factory=Tries)

@@ -16,9 +16,11 @@ from collector.relational.briefings import Briefings
 from collector.relational.database import Database, UnusableDatabaseError
 from collector.relational.listing import AlertQuery, CursorError, Page
 from collector.relational.notifications import Notifications
+from collector.relational.portfolio import Portfolio
 from collector.relational.queued import Queue, UnknownAlertError
 from collector.relational.registry import Registry
 from collector.relational.roster import ImportResult, RobotQuery
+from collector.relational.scores import Scores
 from collector.relational.silencing import Silences
 from collector.relational.views import Views
 from rules.evaluation import Entity, Evaluation, SignalKey, Snapshot
@@ -50,6 +52,8 @@ class Relational:
         self._database = Database(url, alone=alone)
         self.notifications = Notifications(self._database)
         self.briefings = Briefings(self._database)
+        self.scores = Scores(self._database)
+        self.portfolio = Portfolio(self._database)
         self.accounts = Accounts(self._database)
         self.queue = Queue(self._database)
         self.registry = Registry(self._database)

@@ -7,7 +7,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
-from collector.stores.rows import MISSING, Rows, StoredSample
+from collector.stores.rows import MISSING, Floats, Integers, Rows, StoredSample
 from rules.batch import Batch
 from rules.recording import Header
 from rules.roster import Roster
@@ -26,6 +26,7 @@ __all__ = [
     "Retention",
     "Rows",
     "Series",
+    "Spans",
     "Store",
     "StoreError",
     "StoredSample",
@@ -36,6 +37,8 @@ MAX_ABOVE: Final = 20_000  # numbers that may come early, of one epoch
 MAX_LOSSES: Final = 50  # that `Store.delivery` tells of one robot
 LATE_MS: Final = 120_000  # a sample received so long after it was taken is late
 DAY_MS: Final = 86_400_000
+HOUR_MS: Final = 3_600_000
+MAX_SPAN_HOURS: Final = 62  # as many as fit into one number, a bit each
 LossReason = Literal["dropped", "refused"]
 
 
@@ -95,6 +98,17 @@ class Series:
     times: tuple[int, ...]
     step_ms: int | None
     values: Mapping[str, tuple[float | None, ...]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spans:
+    """Of many robots in spans of time, [robot, span]: how much counters rose, and when samples were taken.
+
+    An increase is NaN where no sample tells of it; bit k of `hours` is 1 if a sample lies in the k-th hour.
+    """
+
+    increases: Mapping[str, Floats]
+    hours: Integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +179,12 @@ class Store(Protocol):
         """One robot's metrics in [from_ms, to_ms); steps begin at multiples of `step_ms`.
 
         Metrics that the store has no column for are None throughout.
+        """
+
+    def spans(self, robots: Sequence[str], counters: Sequence[str], bounds: Sequence[int]) -> Spans:
+        """Of each robot, from each bound to the next: what its `series` by the hour sums up to.
+
+        Bounds are whole hours that rise, at most `MAX_SPAN_HOURS` from one to the next.
         """
 
     def batches(self, since_ms: int, roster: Roster, metrics: Sequence[str] | None = None) -> Iterator[Batch]:

@@ -34,11 +34,13 @@ from collector.stores import (
     Retention,
     Rows,
     Series,
+    Spans,
     StoredSample,
     StoreError,
     Watermark,
     recordings,
 )
+from collector.stores import spans as spanned
 from collector.stores import steps as reckoned
 from collector.stores.entries import MINUTE_MS, NEAR_MS, Entry, Key, minutes_and_strays, newer, newest
 from collector.stores.ledger import Ledger
@@ -167,11 +169,17 @@ class LineStore:
         begins = None if step_ms is None else reckoned.grid(from_ms, to_ms, step_ms)
         if begins is None:
             return reckoned.points(self._of_robot(robot, asked, from_ms, to_ms), asked, from_ms, to_ms)
-        for before in reckoned.BEFORE_MS:
-            rows = self._of_robot(robot, asked, begins.start - before, to_ms + begins.step)
-            if not reckoned.needs_more(rows, begins.start):
-                break
+        rows = self._with_levels(robot, asked, begins.start, to_ms + begins.step)
         return reckoned.steps(rows, asked, begins)
+
+    def spans(self, robots: Sequence[str], counters: Sequence[str], bounds: Sequence[int]) -> Spans:
+        """Of each robot, what counters rose in each of the spans, and in which hours it took samples."""
+        begins = spanned.hours(bounds)
+        found = spanned.Gathered(len(robots), counters, bounds)
+        for place, robot in enumerate(robots):
+            rows = self._with_levels(robot, counters, bounds[0], bounds[-1])
+            found.add(place, rows.t, reckoned.steps(rows, counters, begins))
+        return found.spans()
 
     def batches(self, since_ms: int, roster: Roster, metrics: Sequence[str] | None = None) -> Iterator[Batch]:
         """What was committed at or after `since_ms`, one batch a commit, in order."""
@@ -337,6 +345,14 @@ class LineStore:
 
     def _is_expired(self, at: int) -> bool:
         return self._status.past_ms is not None and at < self._clock() - self._status.past_ms
+
+    def _with_levels(self, robot: str, metrics: Sequence[str], from_ms: int, to_ms: int) -> Rows:
+        """The robot's samples in [from_ms, to_ms), and of those before what their increases count from."""
+        for before in reckoned.BEFORE_MS:
+            rows = self._of_robot(robot, metrics, from_ms - before, to_ms)
+            if not reckoned.needs_more(rows, from_ms):
+                break
+        return rows
 
     def _of_robot(self, robot: str, metrics: Sequence[str], from_ms: int, to_ms: int) -> Rows:
         fields = Fields(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -15,6 +16,7 @@ import pytest
 from agent.catalogue import Catalogue, load
 from collector.stores import (
     DAY_MS,
+    HOUR_MS,
     LATE_MS,
     Commit,
     Contents,
@@ -467,3 +469,47 @@ def test_kill_9_in_the_middle_of_appending_loses_and_doubles_nothing(home: Home)
             numbers = np.sort(np.concatenate([b.seq for b in store.batches(0, Roster([Robot("r1")]))]))
             np.testing.assert_array_equal(numbers, np.arange(1, until + 1))
             assert until >= complete[-1]
+
+
+def test_spans_of_many_robots_are_the_sums_of_their_hours(store: Store) -> None:
+    """Out of order, through epochs, from roll-ups and samples alike: as `series` by the hour has it."""
+    rnd, sender, robots = random.Random(3), Sender(store), ["r2", "nobody", "r1"]
+    metrics = ["network.disconnects", "asr.utterances"]
+    sent = [
+        sample(
+            seq, robot=robot, epoch=epoch, t=T0 + (part * 30 + seq) * HOUR_MS + 7 * MINUTE, counters=counters
+        )
+        for robot in ("r1", "r2")
+        for part, epoch in enumerate(("e1", "e2"))
+        for seq in range(1, 25)
+        if (counters := {"network.disconnects": seq * seq} | ({"asr.utterances": seq} if seq > 9 else {}))
+    ]
+    rnd.shuffle(sent)
+    bounds = [T0 + hour * HOUR_MS for hour in (3, 27, 28, 52, 60)]
+    for number, few in enumerate((sent[:60], sent[60:])):
+        sender.send(T0 + number, *few)
+        _agree_with_hours(store, robots, metrics, bounds)
+        store.maintain(T0 + 3 * DAY_MS, Retention(None, None, None))
+        _agree_with_hours(store, robots, metrics, bounds)
+
+
+def _agree_with_hours(store: Store, robots: list[str], metrics: list[str], bounds: list[int]) -> None:
+    found = store.spans(robots, [*metrics, "no.such"], bounds)
+    assert np.isnan(found.increases["no.such"]).all()
+    for row, robot in enumerate(robots):
+        for span, (begin, end) in enumerate(pairwise(bounds)):
+            hourly = store.series(robot, metrics, begin, end, HOUR_MS)
+            for name in metrics:
+                known = [value for value in hourly.values[name] if value is not None]
+                assert found.increases[name][row, span] == pytest.approx(
+                    sum(known) if known else np.nan, nan_ok=True
+                )
+            times = store.series(robot, [], begin, end, None).times
+            assert found.hours[row, span] == sum({1 << (time - begin) // HOUR_MS for time in times})
+
+
+@pytest.mark.parametrize("bounds", [[], [0], [0, 1], [0, 0], [HOUR_MS, 0], [0, 63 * HOUR_MS]])
+def test_bounds_that_make_no_spans_are_refused(store: Store, bounds: list[int]) -> None:
+    """Spans begin and end at whole hours, in order, and are not too long for their hours to be told."""
+    with pytest.raises(StoreError):
+        store.spans(["r1"], [], bounds)

@@ -242,6 +242,8 @@ def test_openapi(client: TestClient) -> None:
         "/notifications",
         "/notifications/{notification}/retry",
         "/people",
+        "/scores",
+        "/scores/{kind}/{id}",
         "/customers",
         "/customers/{customer}",
         "/contracts",

@@ -160,8 +160,8 @@ class Running:
         self.now = max(now, self.now)
 
     def read_all(self) -> None:
-        """Asks for every signal there is."""
-        robots = self.world.rosters[self.changes][1]
+        """Asks for every signal there is; not of evaluations with another roster: it had others."""
+        changed_at, robots = self.world.rosters[self.changes]
         for rule in self.world.rules.rules:
             ids = (
                 robots
@@ -170,7 +170,7 @@ class Running:
             )
             for id_ in ids:
                 reading = self.engine.reading(rule.name, id_)
-                if reading is not None:
+                if reading is not None and reading.at > changed_at:
                     key = rule.name, rule.entity, id_
                     self.read[reading.at, rule.group, key] = [(e.value, e.holds) for e in reading.evidence]
 

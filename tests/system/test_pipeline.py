@@ -15,6 +15,7 @@ from collector.mqtt import Link
 from collector.pipeline import Pipeline, clock
 from collector.receipts import Receipt
 from collector.relational.queued import Queue
+from collector.scores.scoring import Scoring
 from collector.stores import Retention, Store, StoreError
 from collector.telemetry import Telemetry
 from tests.brokers import free_port
@@ -52,6 +53,14 @@ class Broken:
         raise StoreError("no space left")
 
 
+class Unscored:
+    """Health scores that cannot be reckoned."""
+
+    def bring_up_to_date(self, _now: int) -> list[str]:
+        """As if the store were away."""
+        raise StoreError("the store is away")
+
+
 class Ranks:
     """A queue that ranks nothing."""
 
@@ -71,9 +80,10 @@ def built(ingest: Slow) -> Pipeline:
     address = BrokerAddress("127.0.0.1", free_port())
     link = Link(address, None, "test", inbox, conditions, telemetry, clock)
     store = cast(Store, cast(Any, Broken()))
+    scoring = cast(Scoring, cast(Any, Unscored()))
     ranks = cast(Queue, cast(Any, Ranks()))
     taking = cast(Ingest, cast(Any, ingest))
-    return Pipeline(link, inbox, taking, store, Retention(), ranks, telemetry, conditions)
+    return Pipeline(link, inbox, taking, store, Retention(), scoring, ranks, telemetry, conditions)
 
 
 async def said(pipeline: Pipeline, part: str, what: str) -> bool:

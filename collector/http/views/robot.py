@@ -12,6 +12,7 @@ from collector.http.services import Services
 from collector.http.views.delivery import Section, account, section, stored
 from collector.http.views.plots import Line, Plot, Values, step_for
 from collector.http.views.rows import Place, Row, place, rows
+from collector.http.views.score import Brief, brief
 from collector.http.views.subsystems import Cell, cells, subsystem, worst
 from collector.http.views.watched import Watched, gauges, watched
 from collector.presence import Presence, RobotState
@@ -73,6 +74,7 @@ class RobotPage:
     presence_words: str
     lifecycle: str
     lifecycle_shown: bool
+    score: Brief | None
     specs: list[tuple[str, str]]
     delivery: Section | None
     heard: bool
@@ -101,6 +103,7 @@ def page(services: Services, record: RobotRecord, range_: str, t: Words, now: in
         presence_words=_presence_words(presence, state, t, now),
         lifecycle=t.one_of("lifecycle", record.lifecycle),
         lifecycle_shown=record.lifecycle is not Lifecycle.LIVE,
+        score=brief(services.relational.scores.one("robot", record.id)),
         specs=_specs(record, state, where, t, now),
         delivery=_delivery(services, where, now, t) if state.session is not None or heard else None,
         heard=heard,

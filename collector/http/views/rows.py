@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from collector import wording
 from collector.http.i18n import Words, zone
@@ -44,13 +44,25 @@ class Place:
         match self.kind:
             case "robot":
                 return f"/robots/{self.id}"
-            case "site" | "customer":
+            case "customer":
+                return customer_url(self.id)
+            case "site":
                 return f"/fleet?{urlencode([(self.kind, self.id)])}"
         return None
+
+    @property
+    def customer_url(self) -> str | None:
+        """The page about the customer."""
+        return customer_url(self.customer) if self.customer else None
 
     def mentions(self, text: str) -> bool:
         """Whether any part of it contains the (case-folded) text."""
         return any(text in part.casefold() for part in (self.id, self.name, self.site, self.customer) if part)
+
+
+def customer_url(customer: str) -> str:
+    """Where a customer's page is."""
+    return f"/customers/{quote(customer, safe='')}"
 
 
 @dataclass(frozen=True, slots=True)

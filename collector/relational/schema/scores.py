@@ -1,6 +1,6 @@
 """How well robots, sites and customers do, day by day."""
 
-from sqlalchemy import JSON, BigInteger, Column, Float, Table
+from sqlalchemy import JSON, BigInteger, Column, Float, Index, Table
 
 from collector.relational.schema.base import Plain, metadata
 
@@ -12,6 +12,8 @@ scores = Table(
     Column("day", Plain, primary_key=True),  # YYYY-MM-DD, the last whole day that it looks at
     Column("score", Float),  # None: too little is known
     Column("coverage", Float, nullable=False),
+    Column("industry", Plain),  # of most of its robots
     Column("components", JSON, nullable=False),
     Column("computed_at", BigInteger, nullable=False),
 )
+Index("scores_of_day", scores.c.kind, scores.c.day)

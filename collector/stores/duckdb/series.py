@@ -17,7 +17,7 @@ from collector.stores.duckdb.rollups import DAY_MS, HOUR_MS
 from collector.stores.duckdb.schema import COUNTER, parts, quoted
 
 MAX_POINTS: Final = 20_000
-_UNROLLED: Final = "SELECT coalesce(min(id), 2147483647) FROM portions WHERE id NOT IN (FROM rolled)"
+UNROLLED: Final = "SELECT coalesce(min(id), 2147483647) FROM portions WHERE id NOT IN (FROM rolled)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _totals(
         SELECT moment - moment % $step AS step{columns.totals()} FROM risen
         WHERE shown AND moment >= $begin AND moment < $until GROUP BY step
     """  # noqa: S608 - names are quoted
-    [(unrolled,)] = connection.execute(_UNROLLED).fetchall()
+    [(unrolled,)] = connection.execute(UNROLLED).fetchall()
     bounds = {"robot": robot, "begin": times[0], "until": times[-1] + step_ms, "step": step_ms}
     rows = connection.execute(query, {**bounds, "unrolled": unrolled})
     return {row[0]: row[1:] for row in rows.fetchall()}

@@ -22,11 +22,12 @@ from collector.stores import (
     LossReason,
     Retention,
     Series,
+    Spans,
     StoredSample,
     StoreError,
     Watermark,
 )
-from collector.stores.duckdb import delivery, newest, recordings, schema, upkeep, watermarks
+from collector.stores.duckdb import delivery, newest, recordings, schema, spans, upkeep, watermarks
 from collector.stores.duckdb.batches import read_batches
 from collector.stores.duckdb.columns import Columns, loss_columns, sample_columns, watermark_columns
 from collector.stores.duckdb.series import Asked, points, steps
@@ -121,6 +122,11 @@ class DuckStore:
             if step_ms is None:
                 return points(connection, asked, stored)
             return steps(connection, asked, stored, step_ms)
+
+    def spans(self, robots: Sequence[str], counters: Sequence[str], bounds: Sequence[int]) -> Spans:
+        """Of each robot, what counters rose in each of the spans, and in which hours it took samples."""
+        with self._reading() as connection:
+            return spans.read(connection, robots, counters, bounds)
 
     def batches(self, since_ms: int, roster: Roster, metrics: Sequence[str] | None = None) -> Iterator[Batch]:
         """What was committed at or after `since_ms`, one batch a commit, in order."""
