@@ -160,7 +160,7 @@ class Running:
         self.now = max(now, self.now)
 
     def read_all(self) -> None:
-        """Asks for every signal there is; not of evaluations with another roster, which had other entities."""
+        """Asks for every signal there is; not of evaluations with another roster: it had others."""
         changed_at, robots = self.world.rosters[self.changes]
         for rule in self.world.rules.rules:
             ids = (
