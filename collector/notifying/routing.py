@@ -74,11 +74,11 @@ def matches(route: Route, kind: Kind, known: Known) -> bool:
 
 
 def language_of(settings: Settings, channel: str, person: Person | None) -> Language:
-    """The reader's own language where it is known, else the channel's."""
+    """The reader's own language where it is known, else the channel's; English where it is there no more."""
     for known in LANGUAGES:
         if person is not None and person.language == known:
             return known
-    return settings.through(channel).language
+    return settings.through(channel).language if settings.has(channel) else "en"
 
 
 def _channels(routes: Iterable[Route], kind: Kind, known: Known) -> list[Told]:

@@ -74,4 +74,13 @@ class Settings:
 
     def through(self, channel: str) -> Channel:
         """The channel that messages for this one go through."""
-        return self.channels[MAIL if channel == OWNER else channel]
+        return self.channels[carrier(channel)]
+
+    def has(self, channel: str) -> bool:
+        """Whether there is one: a letter may have been written under other settings."""
+        return carrier(channel) in self.channels
+
+
+def carrier(channel: str) -> str:
+    """The name of the channel that messages for this one go through."""
+    return MAIL if channel == OWNER else channel

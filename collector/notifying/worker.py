@@ -21,7 +21,7 @@ from collector.notifying import bundle, digest, retrying, routing
 from collector.notifying.gathering import Gathering
 from collector.notifying.letter import Letter, Notification
 from collector.notifying.quiet import told_at
-from collector.notifying.settings import OWNER, Channel, Settings
+from collector.notifying.settings import OWNER, Channel, Settings, carrier
 from collector.people import Person
 from collector.queue import Severity
 from collector.relational import Relational
@@ -181,9 +181,8 @@ class Notifier:
 
     def _together(self, channel: str, person: str | None, found: list[Notification]) -> Letter:
         reader = None if person is None else self._gathering.person(person)
-        known = channel == OWNER or channel in self._settings.channels
-        language = routing.language_of(self._settings, channel, reader) if known else "en"
-        return bundle.letter(found, channel, person, self._settings.console, Words(language), self._clock())
+        t = Words(routing.language_of(self._settings, channel, reader))
+        return bundle.letter(found, channel, person, self._settings.console, t, self._clock())
 
     def _told_at(self, channel: str, severity: Severity) -> int:
         return told_at(self._settings.quiet, channel, severity, self._clock())
@@ -225,8 +224,8 @@ class Notifier:
         return True
 
     def _deliver(self, claimed: Notification) -> None:
-        if claimed.channel != OWNER and claimed.channel not in self._settings.channels:
-            raise _NobodyError(f'the settings have no channel "{claimed.channel}" any more')
+        if not self._settings.has(claimed.channel):
+            raise _NobodyError(f'the settings have no channel "{carrier(claimed.channel)}" any more')
         address = self._address(claimed) if claimed.channel == OWNER else None
         self._sender.send(self._settings.through(claimed.channel), claimed, address)
 

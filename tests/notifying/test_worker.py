@@ -5,14 +5,19 @@ from contextlib import closing
 
 import pytest
 
+from collector.notifying import routing
+from collector.notifying.gathering import Gathering
 from collector.notifying.letter import Kind, State
-from collector.notifying.settings import Channel, DigestTime, Quiet, Route
+from collector.notifying.settings import Channel, DigestTime, Quiet, Route, Settings
 from collector.queue import Acknowledge, Close, Reason, Severity
-from tests.notifying.world import DAY, HOUR, MINUTE, TO_OPS, T, World, settings
+from collector.relational.notifications import NotificationQuery
+from tests.collector.evaluations import RULES
+from tests.notifying.world import DAY, HOUR, MINUTE, OPS, TO_OPS, T, World, settings
 
 MORNING = DigestTime(8 * 60 + 30, "Asia/Shanghai", ("owner",))
 RESOLVED = Kind.RESOLVED
 NIGHT = Quiet(22 * 60, 7 * 60, "Asia/Shanghai", passes=Severity.CRITICAL)
+NIGHT_FOR_ALL = Quiet(22 * 60, 7 * 60, "Asia/Shanghai")
 
 
 def states(world: World) -> list[tuple[str, State]]:
@@ -397,3 +402,22 @@ def test_a_database_that_is_away_is_waited_for(world: World, monkeypatch: pytest
     monkeypatch.setattr("collector.notifying.worker.ROUND_S", 0.01)
     notifier.run()
     assert "gone" in world.conditions.health().parts["notifications"]
+
+
+def test_without_mail_letters_to_owners_are_given_up_and_the_others_arrive(world: World) -> None:
+    """Many to one without a language, one to another: the settings have lost `mail` meanwhile."""
+    world.add_person("wang", email="wang@example.com")
+    evening = settings(Route(("owner",)), Route(("ops",), rule=frozenset({"Burning"})), quiet=[NIGHT_FOR_ALL])
+    world.now = T + 14 * HOUR
+    for number in range(10, 21):
+        world.change(world.opens(f"r{number}"), owner="wang")
+    world.opens("r1", "Burning")
+    world.work(world.notifier(evening))
+    assert world.post.sent == []
+    world.work(world.notifier(Settings({"ops": OPS}, console="https://vitals.example.com")), 7 * HOUR)
+    assert [key.split("/")[-1] for key in world.post.keys] == ["ops"]
+    rows = world.relational.notifications.page(NotificationQuery(state=State.GIVEN_UP)).items
+    assert [(row.kind, row.person, row.error) for row in rows] == [
+        ("bundle", "wang", 'the settings have no channel "mail" any more'),
+        ("opened", "li", 'the settings have no channel "mail" any more'),
+    ]
