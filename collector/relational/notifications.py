@@ -132,12 +132,14 @@ class Notifications:
         with self._database.writing() as connection:
             closing, revealing, hiding = _changing(connection)
             _set_state(connection, closing, state=State.WITHDRAWN.value)
+            if closing:  # an end whose beginning is taken back here is not let go, not even for a moment
+                return len(closing)
             _set_state(connection, hiding, state=State.HELD.value)
             for row in revealing:
                 at = told_at(row.channel, Severity(row.severity))
                 values = {"state": State.WAITING.value, "due_at": at, "give_up_at": at + GIVE_UP_MS}
                 _set_state(connection, [row], **values)
-            return len(closing) + len(revealing) + len(hiding)
+            return len(revealing) + len(hiding)
 
     def bundle(
         self, now: int, most: int, together: Callable[[str, str | None, list[Notification]], Letter]
@@ -325,11 +327,11 @@ def _changing(connection: Connection) -> tuple[_Rows, _Rows, _Rows]:
     unsent = row.state.in_(_UNSENT)
     untried = and_(unsent, row.attempts == 0)
     closed = alerts.c.work == "closed"
-    hidden = or_(alerts.c.suppressed_reason.is_not(None), alerts.c.silence.is_not(None))
+    hidden = and_(~closed, or_(alerts.c.suppressed_reason.is_not(None), alerts.c.silence.is_not(None)))
     resolved = row.kind == Kind.RESOLVED.value
     over = and_(untried, or_(and_(closed, ~resolved), and_(row.follows, ~_told_before())))
     revealed = and_(row.state == State.HELD.value, ~hidden, ~over)
-    held = and_(row.state == State.WAITING.value, row.attempts == 0, hidden, ~closed)
+    held = and_(row.state == State.WAITING.value, row.attempts == 0, hidden)
     withdrawn, shown, hiding = (
         connection.execute(query.where(each)).all() for each in (over, revealed, held)
     )

@@ -194,6 +194,37 @@ def test_what_ends_while_hidden_is_never_told(world: World) -> None:
     assert states(world) == [("opened", State.WITHDRAWN), ("resolved", State.WITHDRAWN)]
 
 
+def test_an_end_that_comes_while_hidden_is_told_where_the_beginning_was(world: World) -> None:
+    """A silence over the end of an alert does not leave its readers with the beginning only."""
+    notifier = world.notifier(settings(Route(("ops",), kinds=frozenset({*TO_OPS.routes[0].kinds, RESOLVED}))))
+    id_ = world.opens()
+    world.work(notifier)
+    world.change(id_, silence=1, silence_reason="silenced")
+    world.resolves(id_)
+    world.work(notifier, 10_000)
+    world.work(notifier, 10_000)
+    assert [key.split("/")[1] for key in world.post.keys] == ["opened-1", "resolved-2"]
+
+
+def test_an_end_waits_until_its_beginning_is_taken_back(world: World) -> None:
+    """Of an alert that was never told it is not let go for a moment, whoever is just sending."""
+    outbox = world.relational.notifications
+    chosen = settings(Route(("ops",), kinds=frozenset(Kind)))
+    id_ = world.opens()
+    world.hide(id_)
+    world.work(world.notifier(chosen))
+    world.resolves(id_)
+    known = Gathering(world.relational, RULES).known([id_])[id_]
+    letters = [
+        letter for each in outbox.unread() for letter in routing.letters(each, known, chosen, world.now)
+    ]
+    outbox.write(letters, world.now)
+    seen: list[list[State]] = []
+    while outbox.settle(lambda _channel, _severity: world.now):
+        seen.append([state for _, state in states(world)])
+    assert seen == [[State.WITHDRAWN, State.HELD], [State.WITHDRAWN, State.WITHDRAWN]]
+
+
 def test_the_end_is_told_to_those_who_know_the_beginning(world: World) -> None:
     """In that order, also where the first attempt at the beginning failed."""
     notifier = world.notifier(settings(Route(("ops",), kinds=frozenset({*TO_OPS.routes[0].kinds, RESOLVED}))))
