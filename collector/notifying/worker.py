@@ -201,10 +201,14 @@ class Notifier:
 
     def _send_all(self, channel: str, line: _Line) -> None:
         """Sends until nothing is due, or one fails. What goes wrong here is seen again in the next round."""
+
+        def wait(attempts: int, severity: Severity | None) -> int:
+            return self._wait(channel, attempts, severity, line.since)
+
         try:
             while not self._stopping.is_set():
                 now = line.since = self._clock()
-                claimed = self._outbox.claim(channel, now, self._delay)
+                claimed = self._outbox.claim(channel, now, wait)
                 if claimed is None or not self._send(claimed, line):
                     return
         except Exception as error:
@@ -258,6 +262,13 @@ class Notifier:
             self._telemetry.notifications_given_up.labels(claimed.channel).inc()
         log.warning("a notification did not arrive", channel=claimed.channel, key=claimed.key, error=reason)
         self._changed()
+
+    def _wait(self, channel: str, attempts: int, severity: Severity | None, now: int) -> int:
+        """Quiet hours hold for every attempt; not for digests, which have no severity."""
+        delay = self._delay(attempts)
+        if severity is None:
+            return delay
+        return told_at(self._settings.quiet, channel, severity, now + delay) - now
 
     def _delay(self, attempts: int) -> int:
         return retrying.delay(attempts, self._chance())

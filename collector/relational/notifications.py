@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from collector.notifying.letter import Happening, Kind, Letter, Notification, State
+from collector.notifying.letter import BUNDLE, Happening, Kind, Letter, Notification, State
 from collector.notifying.message import Message
 from collector.notifying.retrying import GIVE_UP_MS
 from collector.queue import Severity
@@ -174,20 +174,24 @@ class Notifications:
         with self._database.reading() as connection:
             return list(connection.scalars(query))
 
-    def claim(self, channel: str, now: int, delay: Callable[[int], int]) -> Notification | None:
+    def claim(
+        self, channel: str, now: int, wait: Callable[[int, Severity | None], int]
+    ) -> Notification | None:
         """The next to send through the channel, its attempt counted and the next one's time set already.
 
-        So what is never heard of again, since the process dies, is tried again at that time. `delay`
-        answers how long to wait after so many attempts.
+        So what is never heard of again, since the process dies, is tried again at that time. `wait`
+        answers how long after so many attempts at something so severe; of no severity are digests.
         """
-        query = select(notifications).where(*_due(now), notifications.c.channel == channel)
+        joined = notifications.outerjoin(alerts, alerts.c.id == notifications.c.alert)
+        query = select(notifications, alerts.c.severity).select_from(joined)
+        query = query.where(*_due(now), notifications.c.channel == channel)
         oldest = query.order_by(notifications.c.due_at, notifications.c.id).limit(1)
         with self._database.writing() as connection:
             row = connection.execute(oldest).one_or_none()
             if row is None:
                 return None
             attempts = row.attempts + 1
-            _change(connection, row.id, attempts=attempts, due_at=now + delay(attempts))
+            _change(connection, row.id, attempts=attempts, due_at=now + wait(attempts, _severity(row)))
             return _notification(row, attempts=attempts)
 
     def sent(self, id_: int, now: int) -> None:
@@ -336,6 +340,12 @@ def _changing(connection: Connection) -> tuple[_Rows, _Rows, _Rows]:
         connection.execute(query.where(each)).all() for each in (over, revealed, held)
     )
     return withdrawn, shown, hiding
+
+
+def _severity(row: Row[Any]) -> Severity | None:
+    """A bundle is as severe as the worst of what it tells, a digest not at all."""
+    found = row.payload.get("tone") if row.kind == BUNDLE else row.severity
+    return Severity(found) if found in set(Severity) else None
 
 
 def _told_before() -> ColumnElement[bool]:

@@ -113,7 +113,7 @@ def test_a_channel_that_fails_is_named(client: TestClient, world: World, health:
     """With its reason, and how much waits."""
     health.append(Health(False, {"notifications": "ops: 1 wait, refused"}, frozenset({"notifications"})))
     outbox = world.services.relational.notifications
-    claimed = outbox.claim("ops", world.services.clock(), lambda _: 5 * MINUTE)
+    claimed = outbox.claim("ops", world.services.clock(), lambda *_: 5 * MINUTE)
     assert claimed is not None
     outbox.failed(claimed.id, "refused", world.services.clock())
     text = client.get("/notifications?show=waiting&lang=en", headers=HTML).text

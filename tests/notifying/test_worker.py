@@ -299,6 +299,41 @@ def test_in_quiet_hours_only_what_is_critical_is_told(world: World) -> None:
     assert [key.split("/")[0] for key in world.post.keys] == ["alert-3", "alert-1"]
 
 
+def test_in_quiet_hours_nothing_is_tried_again(world: World) -> None:
+    """What failed in the evening comes in the morning; what passes, and the digest, at night too."""
+    evening = DigestTime(21 * 60 + 59, "Asia/Shanghai", ("owner",))
+    notifier = world.notifier(settings(Route(("ops",)), quiet=[NIGHT], digest=evening))
+    world.now = T + 12 * HOUR - 10_000  # 21:59:50 in Shanghai
+    world.post.failing |= {"ops": "down", "mail": "down"}
+    world.opens("r1", "Silent")
+    world.opens("r2", "Burning")
+    world.work(notifier)
+    world.work(notifier, 31_000)
+    rows = world.relational.notifications.page().items
+    assert {row.kind: row.attempts for row in rows if row.kind == "digest"} == {"digest": 2}
+    world.post.failing.clear()
+    world.work(notifier, HOUR)
+    world.work(notifier, HOUR)
+    assert sorted(key.split("/")[0] for key in world.post.keys) == ["alert-2", "digest"]
+    world.work(notifier, 7 * HOUR)
+    assert world.post.keys[-1].split("/")[0] == "alert-1"
+
+
+def test_many_that_came_as_one_are_not_tried_again_in_quiet_hours(world: World) -> None:
+    """As long as nothing among them passes."""
+    notifier = world.notifier(settings(Route(("ops",)), quiet=[NIGHT]))
+    world.now = T + 12 * HOUR - 20_000
+    world.post.failing["ops"] = "down"
+    for number in range(10, 21):
+        world.opens(f"r{number}")
+    world.work(notifier)
+    world.post.failing.clear()
+    world.work(notifier, HOUR)
+    assert world.post.sent == []
+    world.work(notifier, 9 * HOUR)
+    assert world.post.keys == ["bundle/1-11/ops"]
+
+
 def test_what_is_revealed_at_night_waits_for_the_morning(world: World) -> None:
     """Quiet hours hold for what was hidden, too."""
     notifier = world.notifier(settings(Route(("ops",)), quiet=[NIGHT]))
