@@ -34,8 +34,7 @@ HANGING_MS: Final = 120_000  # longer than every time-out together
 SETTLE_EVERY_MS: Final = 5_000
 REST_MS: Final = 60_000  # at most, after failures
 DAY_MS: Final = 86_400_000
-KEPT_MS: Final = 400 * DAY_MS  # what was told; happenings serve nothing once they were read
-READ_KEPT_MS: Final = 30 * DAY_MS
+KEPT_MS: Final = 400 * DAY_MS  # what was told
 _PORTION: Final = 200
 log = structlog.get_logger()
 
@@ -135,7 +134,7 @@ class Notifier:
         for channel in self._outbox.due_channels(now):
             self._begin(channel, now)
         if now - self._tidied_at >= DAY_MS:
-            self._outbox.forget(now - KEPT_MS, now - READ_KEPT_MS)
+            self._outbox.forget(now - KEPT_MS)
             self._tidied_at = now
         self._report(now)
 

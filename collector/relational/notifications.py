@@ -34,6 +34,7 @@ from collector.relational.sight import seen_by
 
 _THE_ROW: Final = 1
 _PORTION: Final = 500
+_FORGOTTEN_AT_ONCE: Final = 2_000
 Together = Callable[[str, str | None, list[Notification]], Letter]  # channel, person, what is due for it
 _Rows = Sequence[Any]  # id, channel, severity
 _UNSENT: Final = (State.WAITING.value, State.HELD.value)
@@ -117,6 +118,20 @@ class Notifications:
         query = select(exists().where(notifications.c.key.startswith(beginning, autoescape=True)))
         with self._database.reading() as connection:
             return bool(connection.scalar(query))
+
+    def forget_happenings(self, before: int, most: int = _FORGOTTEN_AT_ONCE) -> bool:
+        """Clears away some of what happened before that time, read or not; answers whether there may be more.
+
+        Only the oldest are looked at, since they stand in order but for clocks that were wrong.
+        """
+        row = happenings.c
+        with self._database.reading() as connection:
+            oldest = connection.execute(select(row.id, row.at).order_by(row.id).limit(most)).all()
+        gone = [each.id for each in oldest if each.at < before]
+        if gone:
+            with self._database.writing() as connection:
+                connection.execute(delete(happenings).where(row.id <= gone[-1], row.at < before))
+        return len(gone) == most
 
     # -- suppressed alerts
 
@@ -213,16 +228,14 @@ class Notifications:
         with self._database.writing() as connection:
             _change(connection, id_, state=State.GIVEN_UP.value, error=reason)
 
-    def forget(self, told_before: int, happened_before: int) -> int:
-        """Clears away what was sent or withdrawn before the one time, and happenings read before the other.
+    def forget(self, told_before: int) -> int:
+        """Clears away what was sent or withdrawn before that time, and answers how many went.
 
-        Answers how many notifications went. What was given up stays until somebody looks at it.
+        What was given up stays until somebody looks at it.
         """
         row = notifications.c
         over = row.state.in_([State.SENT.value, State.BUNDLED.value, State.WITHDRAWN.value])
-        read = happenings.c.id <= select(told.c.until).scalar_subquery()
         with self._database.writing() as connection:
-            connection.execute(delete(happenings).where(read, happenings.c.at < happened_before))
             gone = connection.execute(delete(notifications).where(over, row.created_at < told_before))
             return int(gone.rowcount)
 
