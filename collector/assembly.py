@@ -170,6 +170,7 @@ async def _run(
         retention=config.retention,
         scoring=parts.scoring,
         queue=parts.relational.queue,
+        outbox=parts.relational.notifications,
         telemetry=parts.telemetry,
         conditions=parts.conditions,
         notifier=notifier,

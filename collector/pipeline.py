@@ -5,7 +5,8 @@ one for the store's upkeep, one for health scores, and the main one, with the we
 one for that, and one for each channel that is just sending.
 
 It stops in order: no more intake; what was taken in is committed and answered; the status goes offline;
-what is being sent may end; the web ends. A task that fails ends all of them.
+what is being sent, and the portion that is being cleared away or scored, may end; the web ends. A task that
+fails ends all of them.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from collector.inbox import Inbox
 from collector.ingest import Ingest
 from collector.mqtt import GOODBYE_S, Link
 from collector.notifying.worker import Notifier
+from collector.relational.notifications import Notifications
 from collector.relational.queued import Queue
 from collector.scores.scoring import Scoring
 from collector.stores import Retention, Store
@@ -33,6 +35,7 @@ ROUND_S: Final = 0.5
 BEHIND_MS: Final = 5_000
 UPKEEP_EVERY_S: Final = 60.0
 SCORE_EVERY_S: Final = 60.0
+HAPPENINGS_KEPT_MS: Final = 7 * 86_400_000  # a notifier tells nothing so old; without one nobody reads them
 _WATCH_EVERY_S: Final = 1.0
 _HANGING_S: Final = 0.5  # for a connection that is just being tried
 log = structlog.get_logger()
@@ -54,6 +57,7 @@ class Pipeline:
     retention: Retention
     scoring: Scoring
     queue: Queue
+    outbox: Notifications
     telemetry: Telemetry
     conditions: Conditions
     notifier: Notifier | None = None  # None: nobody is notified
@@ -73,8 +77,8 @@ class Pipeline:
                 await committing
                 self.link.leave()
                 await asyncio.wait([linking], timeout=GOODBYE_S if self.link.connected else _HANGING_S)
-                await upkeep
                 self._stop_notifying()
+                await upkeep
                 await notifying
                 await scoring
                 for task in (*beside, linking):
@@ -110,7 +114,7 @@ class Pipeline:
     async def _upkeep(self, stopping: asyncio.Event) -> None:
         """What is done beside the rounds, each in a thread of its own."""
         while not stopping.is_set():
-            await self._kept_up("upkeep", "roll-ups and retention", self._maintain)
+            await self._kept_up("upkeep", "roll-ups and retention", lambda: self._maintain(stopping.is_set))
             await self._kept_up("ranks", "ranking the queue", self._rerank)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), UPKEEP_EVERY_S)
@@ -118,12 +122,12 @@ class Pipeline:
     async def _score(self, stopping: asyncio.Event) -> None:
         """Health scores once a day is over, in a thread of their own."""
         while not stopping.is_set():
-            await self._kept_up("scores", "health scores", self._bring_scores)
+            await self._kept_up("scores", "health scores", lambda: self._bring_scores(stopping.is_set))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), SCORE_EVERY_S)
 
-    def _bring_scores(self) -> None:
-        if days := self.scoring.bring_up_to_date(clock()):
+    def _bring_scores(self, stopping: Callable[[], bool]) -> None:
+        if days := self.scoring.bring_up_to_date(clock(), stopping):
             log.info("health scores", days=len(days), last=days[-1])
 
     async def _kept_up(self, part: str, what: str, work: Callable[[], object]) -> None:
@@ -136,7 +140,10 @@ class Pipeline:
         else:
             self.conditions.well(part, "up to date")
 
-    def _maintain(self) -> None:
+    def _maintain(self, stopping: Callable[[], bool]) -> None:
+        before = clock() - HAPPENINGS_KEPT_MS
+        while not stopping() and self.outbox.forget_happenings(before):
+            pass
         self.store.maintain(clock(), self.retention)
 
     def _rerank(self) -> None:

@@ -103,11 +103,11 @@ class Scores:
         with self._database.reading() as connection:
             return set(connection.scalars(select(scores.c.day).where(scores.c.kind == kind).distinct()))
 
-    def count(self, kind: Kind, day: str) -> int:
-        """How many have a row of that day, with or without a score."""
-        query = select(func.count()).where(scores.c.kind == kind, scores.c.day == day)
+    def entities(self, kind: Kind, day: str) -> set[str]:
+        """Those that have a row of that day, with or without a score."""
+        query = select(scores.c.entity).where(scores.c.kind == kind, scores.c.day == day)
         with self._database.reading() as connection:
-            return int(connection.scalars(query).one())
+            return set(connection.scalars(query))
 
     def one(self, kind: Kind, entity: str, day: str | None = None) -> Score | None:
         """The score of that day, or the latest."""

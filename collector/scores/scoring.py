@@ -7,7 +7,7 @@ come.
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
@@ -35,6 +35,10 @@ _ROBOTS_AT_ONCE: Final = 2_000
 _EPOCH: Final = date(1970, 1, 1)
 _DAY_MS: Final = 24 * HOUR_MS
 _SUNDAY: Final = 6
+
+
+def _never() -> bool:
+    return False
 
 
 def written(day: int) -> str:
@@ -82,8 +86,11 @@ class Scoring:
     _roster: tuple[int, Roster] | None = None  # by its revision
     _looked: tuple[tuple[int, ...], int] | None = None  # at which last days, and when
 
-    def bring_up_to_date(self, now: int) -> list[str]:
-        """Scores what is due by now, and answers the days; soon after, nothing is. Raises `StoreError`."""
+    def bring_up_to_date(self, now: int, stopping: Callable[[], bool] = _never) -> list[str]:
+        """Scores what is due by now, and answers the days; soon after, nothing is. Raises `StoreError`.
+
+        Once `stopping` answers true it ends with the day or portion that it is at; the next call goes on.
+        """
         with self._lock:
             zones = self._zones(now)
             lasts = tuple(zone.last for zone in zones)
@@ -93,12 +100,12 @@ class Scoring:
             past = self._past(zones, newest)
             ready = [zone for zone in zones if zone.last >= newest]
             due = [newest] if self._lacks(ready, newest) else []
-            self._score(past, zones, now)
-            self._score(due, zones, now)
-            if due:
+            done = [*self._score(past, zones, now, stopping), *self._score(due, zones, now, stopping)]
+            if newest in done:
                 self.relational.scores.thin(written(newest))
-            self._looked = lasts, now
-            return [written(day) for day in (*past, *due)]
+            if not stopping():
+                self._looked = lasts, now
+            return [written(day) for day in done]
 
     def _zones(self, now: int) -> list[_Zone]:
         revision = self.relational.roster_revision()
@@ -111,10 +118,15 @@ class Scoring:
         return [_zone(robots, now) for robots in by_zone.values()]
 
     def _lacks(self, ready: Sequence[_Zone], day: int) -> bool:
-        return self.relational.scores.count("robot", written(day)) < sum(len(zone.robots) for zone in ready)
+        there = self.relational.scores.entities("robot", written(day))
+        return any(robot.id not in there for zone in ready for robot in zone.robots)
 
     def _past(self, zones: Sequence[_Zone], newest: int) -> list[int]:
-        """The days before the newest that a trend shows and that lack scores, since the first sample."""
+        """The days before the newest that a trend shows and that lack scores, since the first sample.
+
+        Of those that are there the last may have been scored in part: zones were waited for as the collector
+        ended.
+        """
         first_at = self.store.contents().first_at
         if first_at is None:
             return []
@@ -122,19 +134,32 @@ class Scoring:
         days = range(max(first, newest - PAST_DAYS), newest)
         wanted = [day for day in days if newest - day <= WEEK + 1 or _is_sunday(day)]
         there = self.relational.scores.days()
-        return [day for day in wanted if written(day) not in there]
+        last = max((day for day in wanted if written(day) in there), default=newest)
+        again = last < newest and self._lacks([zone for zone in zones if zone.last >= last], last)
+        return [day for day in wanted if written(day) not in there or (again and day == last)]
 
-    def _score(self, days: Sequence[int], zones: Sequence[_Zone], now: int) -> None:
-        """Reads once what all of these days need. Where the last is not over yet, robots are peers only."""
+    def _score(
+        self, days: Sequence[int], zones: Sequence[_Zone], now: int, stopping: Callable[[], bool]
+    ) -> list[int]:
+        """Reads once what all of these days need. Where the last is not over yet, robots are peers only.
+
+        Answers the days that are done.
+        """
         if not days:
-            return
+            return []
         first = days[0] - WEEK * (1 + self.settings.trend.weeks) + 1
         ready = [zone for zone in zones if zone.last >= days[-1]]
         robots = [robot for zone in zones for robot in zone.robots]
-        found = Figures.joined([part for zone in zones for part in self._figures(zone, first, days[-1])])
-        use = self._use(zones, days[-1])
+        parts = [part for zone in zones for part in self._figures(zone, first, days[-1], stopping)]
+        use = self._use(zones, days[-1], stopping)
+        if stopping():  # not all was read
+            return []
+        found = Figures.joined(parts)
         pulses, customers = self.relational.scores.pulses(), self.relational.scores.registered()
+        done: list[int] = []
         for day in days:
+            if stopping():
+                break
             end = max(zone.bounds(day, day)[1] for zone in ready)
             reckoned = Day(
                 day=written(day),
@@ -148,25 +173,33 @@ class Scoring:
                 waiting=_waiting([zone for zone in zones if zone not in ready]),
             )
             self.relational.scores.save(scores(reckoned, self.settings), now)
+            done.append(day)
+        return done
 
-    def _figures(self, zone: _Zone, first: int, last: int) -> Iterator[Figures]:
+    def _figures(self, zone: _Zone, first: int, last: int, stopping: Callable[[], bool]) -> Iterator[Figures]:
         """Of the days; where the last is not over yet, of as many days that end a day before."""
         late = zone.late(last)
         bounds = zone.bounds(first - late, last - late)
         listened = listened_hours(self.relational.listening(), bounds)
         for robots in _portions(zone.robots):
+            if stopping():
+                return
             spans = self.store.spans([robot.id for robot in robots], self.settings.metrics, bounds)
             since = _in_use(robots, spans, first - late)
             yield figures(spans, open_hours(robots, bounds), listened, since, self.settings)
 
-    def _use(self, zones: Sequence[_Zone], last: int) -> dict[str, tuple[Floats, Floats]]:
+    def _use(
+        self, zones: Sequence[_Zone], last: int, stopping: Callable[[], bool]
+    ) -> dict[str, tuple[Floats, Floats]]:
         """Sums of what was used in the week that ends with the day, and in the one before."""
         parts: list[Spans] = []
         for zone in zones:
             end = last - zone.late(last)
             bounds = zone.bounds(end - 2 * WEEK + 1, end)
-            ids = [[robot.id for robot in robots] for robots in _portions(zone.robots)]
-            parts += [self.store.spans(portion, USED, bounds) for portion in ids]
+            for robots in _portions(zone.robots):
+                if stopping():
+                    return {}
+                parts.append(self.store.spans([robot.id for robot in robots], USED, bounds))
         return {
             name: (_sums(parts, name, slice(WEEK, None)), _sums(parts, name, slice(WEEK))) for name in USED
         }

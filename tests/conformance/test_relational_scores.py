@@ -64,13 +64,16 @@ def test_a_score_comes_back_as_it_was(database: Relational) -> None:
         "B": [(DAY, None)],
     }
     assert database.scores.days("customer") == {"2026-11-12", DAY}
-    assert (database.scores.count("customer", DAY), database.scores.count("robot", DAY)) == (2, 0)
+    assert (len(database.scores.entities("customer", DAY)), len(database.scores.entities("robot", DAY))) == (
+        2,
+        0,
+    )
 
 
 def test_many_are_saved_in_portions(database: Relational) -> None:
     """However many, all of them."""
     assert database.scores.save((score(f"r{n}", 50.0, kind="robot") for n in range(1_203)), 1) == 1_203
-    assert database.scores.count("robot", DAY) == 1_203
+    assert len(database.scores.entities("robot", DAY)) == 1_203
 
 
 def test_the_lowest_come_first_and_pages_meet(database: Relational) -> None:

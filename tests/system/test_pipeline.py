@@ -2,7 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -12,8 +14,10 @@ from collector.config import BrokerAddress
 from collector.inbox import Arrived, Inbox, Incoming
 from collector.ingest import Ingest
 from collector.mqtt import Link
+from collector.notifying.worker import Notifier
 from collector.pipeline import Pipeline, clock
 from collector.receipts import Receipt
+from collector.relational.notifications import Notifications
 from collector.relational.queued import Queue
 from collector.scores.scoring import Scoring
 from collector.stores import Retention, Store, StoreError
@@ -56,9 +60,61 @@ class Broken:
 class Unscored:
     """Health scores that cannot be reckoned."""
 
-    def bring_up_to_date(self, _now: int) -> list[str]:
+    def bring_up_to_date(self, _now: int, _stopping: Callable[[], bool]) -> list[str]:
         """As if the store were away."""
         raise StoreError("the store is away")
+
+
+class Endless:
+    """Health scores that are reckoned until the collector ends."""
+
+    def __init__(self) -> None:
+        self.began = threading.Event()
+
+    def bring_up_to_date(self, _now: int, stopping: Callable[[], bool]) -> list[str]:
+        """As after a long outage, over a large fleet."""
+        self.began.set()
+        until = time.monotonic() + 60
+        while not stopping():
+            assert time.monotonic() < until, "is not told that the collector ends"
+            time.sleep(0.01)
+        return []
+
+
+class Notifying:
+    """A notifier that works until it is stopped, and upkeep that lasts as long."""
+
+    def __init__(self) -> None:
+        self.began, self.stopped, self.in_time = threading.Event(), threading.Event(), False
+
+    def run(self) -> None:
+        """Until it is stopped."""
+        self.stopped.wait(60)
+
+    def stop(self) -> None:
+        """The end."""
+        self.stopped.set()
+
+    def wait(self) -> bool:
+        """Nothing is being sent."""
+        return True
+
+    def maintain(self, _now: int, _retention: Retention) -> None:
+        """Upkeep, in place of a store's."""
+        self.began.set()
+        self.in_time = self.stopped.wait(10)
+
+
+class Outbox:
+    """What happened long ago, in three portions."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def forget_happenings(self, before: int) -> bool:
+        """One portion; whether there are more."""
+        self.asked.append(before)
+        return len(self.asked) < 3
 
 
 class Ranks:
@@ -82,8 +138,9 @@ def built(ingest: Slow) -> Pipeline:
     store = cast(Store, cast(Any, Broken()))
     scoring = cast(Scoring, cast(Any, Unscored()))
     ranks = cast(Queue, cast(Any, Ranks()))
+    outbox = cast(Notifications, cast(Any, Outbox()))
     taking = cast(Ingest, cast(Any, ingest))
-    return Pipeline(link, inbox, taking, store, Retention(), scoring, ranks, telemetry, conditions)
+    return Pipeline(link, inbox, taking, store, Retention(), scoring, ranks, outbox, telemetry, conditions)
 
 
 async def said(pipeline: Pipeline, part: str, what: str) -> bool:
@@ -149,3 +206,55 @@ def test_an_ingest_that_fails_ends_everything() -> None:
     with pytest.raises(ExceptionGroup) as failed:
         asyncio.run(live())
     assert "the file is gone" in str(failed.value.exceptions[0])
+
+
+def test_what_happened_long_ago_is_forgotten_where_nobody_is_notified() -> None:
+    """All of it, though the store's upkeep fails."""
+
+    async def live() -> list[int]:
+        stopping, outbox = asyncio.Event(), Outbox()
+        ingest = Slow()
+        ingest.let_go.set()
+        pipeline = replace(built(ingest), outbox=cast(Notifications, cast(Any, outbox)))
+        running = asyncio.create_task(pipeline.run(serve_for_ever(), stopping))
+        assert await said(pipeline, "upkeep", "no space left")
+        stopping.set()
+        await asyncio.wait_for(running, 30)
+        return outbox.asked
+
+    asked = asyncio.run(live())
+    assert len(asked) == 3
+    assert all(clock() - before >= 7 * 86_400_000 for before in asked)
+
+
+def test_scores_that_take_long_do_not_hold_up_the_end() -> None:
+    """They are told of it; the next start makes up for the rest."""
+
+    async def live() -> None:
+        ingest, stopping, endless = Slow(), asyncio.Event(), Endless()
+        ingest.let_go.set()
+        pipeline = replace(built(ingest), scoring=cast(Scoring, cast(Any, endless)))
+        running = asyncio.create_task(pipeline.run(serve_for_ever(), stopping))
+        assert await asyncio.to_thread(endless.began.wait, 30)
+        stopping.set()
+        await asyncio.wait_for(running, 30)
+        assert "failed" not in pipeline.conditions.health().parts["scores"]
+
+    asyncio.run(live())
+
+
+def test_nothing_new_is_sent_while_the_end_waits_for_upkeep() -> None:
+    """The notifier stops first."""
+
+    async def live() -> Notifying:
+        ingest, stopping, notifying = Slow(), asyncio.Event(), Notifying()
+        ingest.let_go.set()
+        store, notifier = cast(Store, cast(Any, notifying)), cast(Notifier, cast(Any, notifying))
+        pipeline = replace(built(ingest), store=store, notifier=notifier)
+        running = asyncio.create_task(pipeline.run(serve_for_ever(), stopping))
+        assert await asyncio.to_thread(notifying.began.wait, 30)
+        stopping.set()
+        await asyncio.wait_for(running, 30)
+        return notifying
+
+    assert asyncio.run(live()).in_time

@@ -9,7 +9,7 @@ import pytest
 
 from collector.relational import Lifecycle, Relational, RobotRecord
 from collector.scores.scoring import RETRY_MS, Scoring, counted, written
-from collector.stores import Commit, Rows, StoredSample, StoreError, Watermark
+from collector.stores import Commit, Rows, Spans, StoredSample, StoreError, Watermark
 from collector.stores.duckdb import DuckStore
 from tests.collector.scores.examples import CATALOGUE, SETTINGS
 
@@ -107,13 +107,16 @@ def test_each_zone_is_scored_after_its_own_midnight(world: World) -> None:
     world.sends("r2", [hour + 13 for hour in open_from(-14, 0)])
     world.scoring.bring_up_to_date(MIDNIGHT + HOUR)
     scores = world.relational.scores
-    assert (scores.count("robot", "2026-11-19"), scores.count("customer", "2026-11-19")) == (1, 0)
+    assert (len(scores.entities("robot", "2026-11-19")), len(scores.entities("customer", "2026-11-19"))) == (
+        1,
+        0,
+    )
     assert [(line.entity, line.day) for line in scores.page().items] == [("Museum", "2026-11-18")]
     assert world.scoring.bring_up_to_date(MIDNIGHT + 13 * HOUR + 1) == ["2026-11-19"]
     later = scores.one("robot", "r2", "2026-11-19")
     assert later is not None
     assert [part.value for part in later.components if part.key == "availability"] == [1.0]
-    assert scores.count("customer", "2026-11-19") == 1
+    assert len(scores.entities("customer", "2026-11-19")) == 1
 
 
 def test_hours_in_which_nobody_listened_count_only_if_heard(world: World) -> None:
@@ -147,7 +150,7 @@ def test_retired_robots_are_not_scored_and_new_ones_wait_an_hour(world: World) -
     assert world.scoring.bring_up_to_date(MIDNIGHT + HOUR)
     world.relational.import_robots([robot("r3")])
     assert world.scoring.bring_up_to_date(MIDNIGHT + HOUR + RETRY_MS - 1) == []
-    assert world.scoring.bring_up_to_date(MIDNIGHT + HOUR + RETRY_MS) == ["2026-11-19"]
+    assert world.scoring.bring_up_to_date(MIDNIGHT + HOUR + RETRY_MS) == ["2026-11-18", "2026-11-19"]
     assert world.relational.scores.one("robot", "r3") is not None
     assert world.relational.scores.one("robot", "r2") is None
 
@@ -188,4 +191,60 @@ def test_peers_in_other_zones_count_as_they_were_a_day_before(world: World) -> N
     found = world.relational.scores.one("robot", "r0")
     assert found is not None
     assert [part.seen["peers"] for part in found.components if part.key == "conversion"] == [8]
-    assert world.relational.scores.count("robot", "2026-11-19") == 4
+    assert len(world.relational.scores.entities("robot", "2026-11-19")) == 4
+
+
+def test_told_to_end_it_leaves_whole_days_and_goes_on_later(world: World) -> None:
+    """The days that are done are answered; the next call makes up for the others."""
+    world.relational.import_robots([robot("r1")])
+    world.sends("r1", open_from(-20, -1))
+    scores = world.relational.scores
+    first = world.scoring.bring_up_to_date(MIDNIGHT + HOUR, lambda: len(scores.days()) >= 3)
+    assert len(first) == 3
+    assert scores.days("customer") == scores.days() == set(first)
+    rest = world.scoring.bring_up_to_date(MIDNIGHT + HOUR)
+    assert rest[-1] == "2026-11-19"
+    assert not set(first) & set(rest)
+
+
+def test_told_to_end_it_reads_no_further(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Portion by portion it looks whether to go on."""
+    world.relational.import_robots([robot(f"r{row}") for row in range(4)])
+    world.sends("r1", open_from(-3, -1))
+    read: list[Sequence[str]] = []
+    spans = DuckStore.spans
+
+    def counting(store: DuckStore, ids: Sequence[str], *more: object) -> Spans:
+        read.append(ids)
+        return spans(store, ids, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("collector.scores.scoring._ROBOTS_AT_ONCE", 1)
+    monkeypatch.setattr(DuckStore, "spans", counting)
+    assert world.scoring.bring_up_to_date(MIDNIGHT + HOUR, lambda: len(read) >= 2) == []
+    assert len(read) == 2
+    assert world.scoring.bring_up_to_date(MIDNIGHT + HOUR)
+
+
+@pytest.mark.parametrize("days", [1, 3])
+def test_a_zone_that_an_outage_left_out_is_made_up_for(world: World, days: int) -> None:
+    """The collector was away from before midnight in New York until after the next in Shanghai, or longer."""
+    world.relational.import_robots([robot("r1"), robot("r2", NEW_YORK)])
+    world.sends("r1", open_from(-14, 0))
+    world.sends("r2", [hour + 13 for hour in open_from(-14, 0)])
+    world.scoring.bring_up_to_date(MIDNIGHT + HOUR)
+    assert world.relational.scores.entities("robot", "2026-11-19") == {"r1"}
+    scored = world.scoring.bring_up_to_date(MIDNIGHT + days * DAY + HOUR)
+    assert scored == [f"2026-11-{day}" for day in range(19, 20 + days)]
+    assert world.relational.scores.entities("robot", "2026-11-19") == {"r1", "r2"}
+    assert world.relational.scores.entities("customer", "2026-11-19") == {"Museum"}
+    assert world.scoring.bring_up_to_date(MIDNIGHT + days * DAY + HOUR + RETRY_MS) == []
+
+
+def test_a_robot_that_takes_the_place_of_another_is_scored(world: World) -> None:
+    """As many as there were have a score of the day, but not the same ones."""
+    world.relational.import_robots([robot("r1")])
+    world.sends("r1", open_from(-7, -1))
+    world.scoring.bring_up_to_date(MIDNIGHT + HOUR)
+    world.relational.import_robots([robot("r1", lifecycle=Lifecycle.RETIRED), robot("r2")])
+    assert world.scoring.bring_up_to_date(MIDNIGHT + HOUR + RETRY_MS)[-1:] == ["2026-11-19"]
+    assert world.relational.scores.one("robot", "r2") is not None
