@@ -31,7 +31,7 @@ from collector.registry import (
     plan,
 )
 from collector.registry.differences import Difference, compared, removal
-from collector.registry.problems import shown
+from collector.registry.problems import Problem, shown
 from collector.registry.records import Value, client, values
 from collector.relational import journal, records, roster
 from collector.relational.database import Database
@@ -273,14 +273,15 @@ class Registry:
         """
         with self._database.writing() as connection:
             before = records.known(connection, kind, [id_]).get(id_)
+            others = _others(connection, scope)
+            _refuse_foreign(others, id_, before)
             _check_revision(connection, kind, id_, before, revision)
             kept = dict.fromkeys(values(before)) if before is not None and whole else {}
             difference = compared(Entry(kind, id_, {**kept, **given}), before)
             if difference is None:
                 assert before is not None  # noqa: S101 - what was not there is new
                 return before  # type: ignore[no-any-return]
-            if scope is not None and not _is_own(_others(connection, scope), before, difference.record):
-                raise RegistryError("foreign", "customer", value=shown(id_))
+            _refuse_foreign(others, id_, difference.record)
             _save(connection, [difference], who, now)
             saved: Record = records.known(connection, kind, [id_])[id_]
             return saved
@@ -345,27 +346,41 @@ def _plan(connection: Connection, reading: Reading, scope: str | None) -> Plan:
     for kind in Kind:
         ids = [entry.id for entry in reading.entries if entry.kind is kind]
         known |= {(kind, id_): record for id_, record in records.known(connection, kind, ids).items()}
-    planned = plan(reading, known)
-    if scope is None:
-        return planned
     others = _others(connection, scope)
-    foreign = [
-        each
-        for each in planned.differences
-        if not _is_own(others, known.get((each.kind, each.id)), each.record)
-    ]
+    if not others:
+        return plan(reading, known)
+    planned = plan(_without_foreign(reading, known, others), known)
+    foreign = [each for each in planned.differences if client(each.record) in others]
     return planned.without(foreign, "foreign")
 
 
-def _others(connection: Connection, scope: str) -> set[str]:
-    """The customers that somebody else looks after."""
+def _without_foreign(
+    reading: Reading, known: Mapping[tuple[Kind, str], Record], others: Collection[str]
+) -> Reading:
+    """What is read, with problems for others' records: whatever the entries say, nothing is told of these."""
+    kept, problems = [], list(reading.problems)
+    for entry in reading.entries:
+        try:
+            _refuse_foreign(others, entry.id, known.get((entry.kind, entry.id)))
+        except RegistryError as error:
+            problems.append(Problem(entry.source, entry.line, error))
+        else:
+            kept.append(entry)
+    return replace(reading, entries=tuple(kept), problems=tuple(problems))
+
+
+def _others(connection: Connection, scope: str | None) -> set[str]:
+    """The customers that somebody else than this person looks after; of None, there are none."""
+    if scope is None:
+        return set()
     query = select(customers.c.id).where(customers.c.csm.is_not(None), customers.c.csm != scope)
     return set(connection.scalars(query))
 
 
-def _is_own(others: Collection[str], before: Record | None, after: Record) -> bool:
-    """Whether a record belongs to none of these customers, neither as it was nor as it is to be."""
-    return client(after) not in others and (before is None or client(before) not in others)
+def _refuse_foreign(others: Collection[str], id_: str, record: Record | None) -> None:
+    """Raises `RegistryError` for a record that belongs to one of these customers."""
+    if record is not None and client(record) in others:
+        raise RegistryError("foreign", "customer", value=shown(id_))
 
 
 def _save(connection: Connection, differences: Sequence[Difference], who: str, now: int) -> None:

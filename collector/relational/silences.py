@@ -133,23 +133,38 @@ def rewrite(connection: Connection, id_: int, draft: Draft) -> None:
     change(connection, id_, **_written(draft))
 
 
-def one(connection: Connection, id_: int) -> Silence | None:
-    """The silence of that id."""
-    row = connection.execute(select(silences).where(silences.c.id == id_)).one_or_none()
+def one(connection: Connection, id_: int, csm: str | None = None) -> Silence | None:
+    """The silence of that id, if this person sees it."""
+    query = select(silences).where(silences.c.id == id_, *_seen_by(csm))
+    row = connection.execute(query).one_or_none()
     return None if row is None else read(row)
 
 
 def listed(
-    connection: Connection, now: int, *, ended: bool | None, before: int | None, limit: int
+    connection: Connection,
+    now: int,
+    *,
+    ended: bool | None,
+    before: int | None,
+    limit: int,
+    csm: str | None = None,
 ) -> list[Silence]:
-    """Silences, the newest first; those that ended, those that did not, or (None) both."""
+    """Silences (that this person sees), the newest first; ended ones, others, or (None) both."""
     over = or_(silences.c.ended_at.is_not(None), silences.c.ends_at <= now)
-    query = select(silences).order_by(silences.c.id.desc()).limit(limit)
+    query = select(silences).where(*_seen_by(csm)).order_by(silences.c.id.desc()).limit(limit)
     if ended is not None:
         query = query.where(over if ended else ~over)
     if before is not None:
         query = query.where(silences.c.id < before)
     return [read(row) for row in connection.execute(query)]
+
+
+def _seen_by(csm: str | None) -> tuple[ColumnElement[bool], ...]:
+    """That a silence is this person's own, or hides an alert that it may see; None sees all."""
+    if csm is None:
+        return ()
+    hiding = select(alerts.c.silence).where(IS_OPEN, alerts.c.silence.is_not(None), alerts_seen_by(csm))
+    return (or_(silences.c.creator == csm, silences.c.id.in_(hiding)),)
 
 
 def read(row: Row[Any]) -> Silence:

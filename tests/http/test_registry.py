@@ -264,3 +264,32 @@ def test_who_sees_its_own_customers_only(signed: As) -> None:
     assert eve.get("/api/v1/registry/history?kind=contract&id=C-1").status_code == 200
     everything = signed(Person("ann", "Ann", Role.CSM, Sees.ALL))
     assert len(everything.get("/api/v1/customers").json()["items"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("customers/Other", {}),
+        ("customers/Other", {"revision": 7}),
+        ("customers/Other", {"csm": "eve"}),
+        ("contracts/C-2", {}),
+        ("contracts/C-2", {"ends_on": "2020-01-01"}),
+        ("contracts/C-2", {"customer": "A/B 客户"}),
+    ],
+)
+def test_an_edit_tells_nothing_of_others_customers(signed: As, path: str, body: dict[str, Any]) -> None:
+    """Whatever is asked of it, the same refusal: the record is neither shown nor compared."""
+    answer = signed(csm("eve", own=True)).patch(f"/api/v1/{path}", json=body)
+    told = answer.json().get("errors", [{}])[0]
+    assert (answer.status_code, told.get("field")) == (422, "customer")
+    assert told["message"].endswith("belongs to a customer that somebody else looks after")
+    assert "adam" not in answer.text
+
+
+@pytest.mark.parametrize("row", ["2026-01-01,2026-06-30", "2027-01-01,", ","])
+def test_a_dry_run_tells_nothing_of_others_customers(signed: As, row: str) -> None:
+    """A row says the same whether it has the values of another's record, others, or none."""
+    body = {"name": "contracts.csv", "text": f"id,begins_on,ends_on\nC-2,{row}\nC-1,2026-01-01,2026-12-31\n"}
+    seen = signed(csm("eve", own=True)).post("/api/v1/registry/import", json=body).json()
+    assert [problem["field"] for problem in seen["problems"]] == ["customer"]
+    assert (seen["differences"], seen["unchanged"]) == ([], 1)
