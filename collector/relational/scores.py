@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from collector.registry import Lifecycle
 from collector.relational.database import Database
 from collector.relational.listing import CursorError, Page
 from collector.relational.schema import alerts, customers, robots, scores, sites
@@ -194,7 +195,9 @@ class Scores:
         with self._database.reading() as connection:
             known = select(sites.c.customer).where(sites.c.id == entity)
             found = connection.scalar(known) if kind == "site" else None
-            named: str | None = connection.scalar(select(func.min(robots.c.customer)).where(column == entity))
+            counts = or_(robots.c.lifecycle != Lifecycle.RETIRED.value, robots.c.id == entity)
+            query = select(func.min(robots.c.customer)).where(column == entity, counts)
+            named: str | None = connection.scalar(query)
             return found or named
 
     # -- what scores are reckoned from
@@ -292,7 +295,9 @@ def _customer_of(kind: Kind) -> Any:
     if kind == "robot":
         return select(robots.c.customer).where(robots.c.id == scores.c.entity).scalar_subquery()
     known = select(sites.c.customer).where(sites.c.id == scores.c.entity).scalar_subquery()
-    named = select(func.min(robots.c.customer)).where(robots.c.site == scores.c.entity).scalar_subquery()
+    in_use = robots.c.lifecycle != Lifecycle.RETIRED.value
+    at_site = select(func.min(robots.c.customer)).where(robots.c.site == scores.c.entity, in_use)
+    named = at_site.scalar_subquery()
     return func.coalesce(known, named)
 
 
