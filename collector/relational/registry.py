@@ -32,8 +32,8 @@ from collector.registry import (
 )
 from collector.registry.differences import Difference, compared, removal
 from collector.registry.problems import Problem, shown
-from collector.registry.records import Value, client, values
-from collector.relational import journal, records, roster
+from collector.registry.records import Value, kind_of, values
+from collector.relational import journal, records, roster, sight
 from collector.relational.database import Database
 from collector.relational.doubts import Doubt, doubts
 from collector.relational.journal import Change
@@ -171,11 +171,8 @@ class Registry:
         """Everything that is registered, by id; with `scope`, what that person sees."""
         with self._database.reading() as connection:
             found = {kind: records.every(connection, kind) for kind in Kind}
-        if scope is None:
-            return found
-        clients = (each for each in found[Kind.CUSTOMER] if isinstance(each, Customer))
-        foreign = {each.id for each in clients if each.csm not in (None, scope)}
-        return {kind: [each for each in found[kind] if client(each) not in foreign] for kind in Kind}
+            others = _others(connection, scope)
+            return {kind: _own(connection, others, found[kind]) for kind in Kind} if others else found
 
     def counts(self, scope: str | None = None) -> dict[Kind, int]:
         """How many there are of each; with `scope`, that this person sees."""
@@ -274,14 +271,14 @@ class Registry:
         with self._database.writing() as connection:
             before = records.known(connection, kind, [id_]).get(id_)
             others = _others(connection, scope)
-            _refuse_foreign(others, id_, before)
+            _refuse_foreign(connection, others, id_, before)
             _check_revision(connection, kind, id_, before, revision)
             kept = dict.fromkeys(values(before)) if before is not None and whole else {}
             difference = compared(Entry(kind, id_, {**kept, **given}), before)
             if difference is None:
                 assert before is not None  # noqa: S101 - what was not there is new
                 return before  # type: ignore[no-any-return]
-            _refuse_foreign(others, id_, difference.record)
+            _refuse_foreign(connection, others, id_, difference.record)
             _save(connection, [difference], who, now)
             saved: Record = records.known(connection, kind, [id_])[id_]
             return saved
@@ -349,24 +346,19 @@ def _plan(connection: Connection, reading: Reading, scope: str | None) -> Plan:
     others = _others(connection, scope)
     if not others:
         return plan(reading, known)
-    planned = plan(_without_foreign(reading, known, others), known)
-    foreign = [each for each in planned.differences if client(each.record) in others]
+    theirs = known.keys() - {(kind_of(each), each.id) for each in _own(connection, others, known.values())}
+    planned = plan(_without(reading, theirs), known)
+    own = {id(each) for each in _own(connection, others, [each.record for each in planned.differences])}
+    foreign = [each for each in planned.differences if id(each.record) not in own]
     return planned.without(foreign, "foreign")
 
 
-def _without_foreign(
-    reading: Reading, known: Mapping[tuple[Kind, str], Record], others: Collection[str]
-) -> Reading:
+def _without(reading: Reading, theirs: Collection[tuple[Kind, str]]) -> Reading:
     """What is read, with problems for others' records: whatever the entries say, nothing is told of these."""
-    kept, problems = [], list(reading.problems)
-    for entry in reading.entries:
-        try:
-            _refuse_foreign(others, entry.id, known.get((entry.kind, entry.id)))
-        except RegistryError as error:
-            problems.append(Problem(entry.source, entry.line, error))
-        else:
-            kept.append(entry)
-    return replace(reading, entries=tuple(kept), problems=tuple(problems))
+    kept = tuple(each for each in reading.entries if (each.kind, each.id) not in theirs)
+    foreign = (each for each in reading.entries if (each.kind, each.id) in theirs)
+    problems = [Problem(each.source, each.line, _foreign(each.id)) for each in foreign]
+    return replace(reading, entries=kept, problems=(*reading.problems, *problems))
 
 
 def _others(connection: Connection, scope: str | None) -> set[str]:
@@ -377,10 +369,20 @@ def _others(connection: Connection, scope: str | None) -> set[str]:
     return set(connection.scalars(query))
 
 
-def _refuse_foreign(others: Collection[str], id_: str, record: Record | None) -> None:
+def _own(connection: Connection, others: Collection[str], found: Collection[Record]) -> list[Record]:
+    """The records that belong to none of these customers."""
+    clients = sight.clients(connection, found)
+    return [each for each, whose in zip(found, clients, strict=True) if whose not in others]
+
+
+def _refuse_foreign(connection: Connection, others: Collection[str], id_: str, record: Record | None) -> None:
     """Raises `RegistryError` for a record that belongs to one of these customers."""
-    if record is not None and client(record) in others:
-        raise RegistryError("foreign", "customer", value=shown(id_))
+    if others and record is not None and not _own(connection, others, [record]):
+        raise _foreign(id_)
+
+
+def _foreign(id_: str) -> RegistryError:
+    return RegistryError("foreign", "customer", value=shown(id_))
 
 
 def _save(connection: Connection, differences: Sequence[Difference], who: str, now: int) -> None:

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from collector.http.guard import MAX_BODY, MAX_FILE
 from collector.people import Person, Role, Sees
-from collector.registry import read
+from collector.registry import Kind, read
 from tests.http.conftest import MINUTE, Clock, T, World, visitor
 from tests.signing import csm, sign_in
 
@@ -293,3 +293,22 @@ def test_a_dry_run_tells_nothing_of_others_customers(signed: As, row: str) -> No
     seen = signed(csm("eve", own=True)).post("/api/v1/registry/import", json=body).json()
     assert [problem["field"] for problem in seen["problems"]] == ["customer"]
     assert (seen["differences"], seen["unchanged"]) == ([], 1)
+
+
+def test_a_robot_without_a_customer_is_of_its_site(signed: As, world: World) -> None:
+    """Where the site is another's, it is neither listed nor found, counted, written out nor changed."""
+    there = "sites:\n- {id: Theirs, customer: Other}\n"
+    text = f"{there}robots:\n- {{id: rx, site: Theirs}}\n- {{id: ry, site: Hall 2}}\n"
+    registry = world.services.relational.registry
+    assert registry.import_(read(text, "registry.yaml"), "command", T).done
+    eve = signed(Person("eve", "Eve", Role.INSTALLER, Sees.OWN))
+    listed = [item["id"] for item in eve.get("/api/v1/robots").json()["items"]]
+    assert ("rx" in listed, "ry" in listed) == (False, True)
+    assert eve.get("/api/v1/robots/rx").status_code == 404
+    assert eve.get("/api/v1/robots/ry").status_code == 200
+    assert eve.patch("/api/v1/robots/rx", json={}).status_code == 422
+    body = {"name": "robots.csv", "text": "id,site\nrx,Theirs\n"}
+    assert eve.post("/api/v1/registry/import", json=body).json()["bad"] == 1
+    assert "rx" not in eve.get("/api/v1/registry/export").text
+    assert registry.counts("eve")[Kind.ROBOT] == registry.counts()[Kind.ROBOT] - 1
+    assert world.services.relational.scores.customer_of("robot", "rx") == "Other"
