@@ -33,7 +33,7 @@ from collector.registry import (
 from collector.registry.differences import Difference, compared, removal
 from collector.registry.problems import Problem, shown
 from collector.registry.records import Value, kind_of, values
-from collector.relational import journal, records, roster, sight
+from collector.relational import journal, moving, records, roster, sight
 from collector.relational.database import Database
 from collector.relational.doubts import Doubt, doubts
 from collector.relational.journal import Change
@@ -391,6 +391,7 @@ def _save(connection: Connection, differences: Sequence[Difference], who: str, n
         records.add(connection, kind, [each.record for each in ours if each.what == "added"])
         records.change(connection, kind, [each.record for each in ours if each.what == "changed"])
     journal.record(connection, differences, who, now)
+    moving.follow(connection, differences, who, now)
     if any(each.kind is not Kind.CONTRACT for each in differences):
         roster.revise(connection)
 

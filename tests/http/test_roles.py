@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 
 from collector.people import ALLOWED, May, Person, Role, Sees
 from collector.queue import Assign
+from collector.registry import read
 from collector.relational.schema import customers
 from tests.http.conftest import World
 from tests.signing import csm, known, sign_in
@@ -130,3 +131,21 @@ def test_who_gives_an_alert_out_of_its_sight_is_answered(world: World, client: T
     )
     assert (page.status_code, page.headers["location"]) == (303, "/")
     assert client.get(f"/alerts/{given[1]}", headers=HTML).status_code == 404
+
+
+def test_alerts_go_with_their_robot_to_another_customer(world: World, client: TestClient) -> None:
+    """The new customer's CSM sees and owns what is open, the old one's no longer; others keep theirs."""
+    text = "customers:\n- {id: ACME, csm: ana}\n- {id: New, csm: mei2}\n"
+    registry, relational = world.services.relational.registry, world.services.relational
+    assert registry.import_(read(text, "registry.yaml"), "command", world.services.clock()).done
+    for person in (csm("ana", own=True), csm("mei2", own=True), csm("bo")):
+        known(world.services, person)
+    first, second = world.fires("Silent", "r1", "r2")
+    relational.act(second, Assign("bo"), "bo", world.services.clock())
+    for robot in ("r1", "r2"):
+        assert client.patch(f"/api/v1/robots/{robot}", json={"customer": "New"}).status_code == 200
+    moved = relational.queue.by_ids([first, second])
+    assert [(each.customer, each.owner) for each in moved.values()] == [("New", "mei2"), ("New", "bo")]
+    assert relational.history(first)[-1].detail["before"] == "ana"
+    sign_in(client, world.services, csm("ana", own=True))
+    assert client.get(f"/api/v1/alerts/{first}").status_code == 404
