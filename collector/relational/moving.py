@@ -12,6 +12,7 @@ from collector.relational import alerts as rows
 from collector.relational.cases import IS_OPEN, Place, calendars, calendars_of, places, portions
 from collector.relational.restanding import restand
 from collector.relational.schema import alerts, customers
+from collector.relational.silences import rejudge_alerts
 
 
 def follow(connection: Connection, differences: Iterable[Difference], who: str, now: int) -> None:
@@ -32,6 +33,7 @@ def follow(connection: Connection, differences: Iterable[Difference], who: str, 
     connection.execute(
         statement.values(customer=bindparam("now_customer"), site=bindparam("now_site")), values
     )
+    rejudge_alerts(connection, [alert.id for alert in moved], now, who)
     touched = {whose for alert in moved for whose in (alert.customer, at[alert.entity].customer)}
     restand(connection, {whose for whose in touched if whose is not None}, now)
 

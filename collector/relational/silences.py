@@ -45,11 +45,21 @@ def rejudge(connection: Connection, changed: Sequence[Silence], now: int, who: s
     now_active = active(connection)
     touched: list[int] = []
     for listed in _touched(connection, changed):
-        known = places(connection, {alert.entity for alert in listed})
-        steps = [_judged(alert, known[alert.entity].attributes, now_active, now, who) for alert in listed]
-        moved = [step for step in steps if step.entries]
-        touched += [alert.id for alert in rows.save(connection, moved)]
+        touched += _judge(connection, listed, now_active, now, who)
     return touched
+
+
+def rejudge_alerts(connection: Connection, ids: Collection[int], now: int, who: str) -> list[int]:
+    """Judges these alerts again, which are another customer's now, or elsewhere."""
+    return _judge(connection, list(rows.by_ids(connection, ids).values()), active(connection), now, who)
+
+
+def _judge(
+    connection: Connection, listed: Sequence[Alert], now_active: Sequence[Silence], now: int, who: str
+) -> list[int]:
+    known = places(connection, {alert.entity for alert in listed})
+    steps = [_judged(alert, known[alert.entity].attributes, now_active, now, who) for alert in listed]
+    return [alert.id for alert in rows.save(connection, [step for step in steps if step.entries])]
 
 
 def _judged(alert: Alert, attributes: Any, now_active: Sequence[Silence], now: int, who: str) -> Step:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import insert
 
 from collector.queue import Acknowledge, Kind
+from collector.registry import Kind as Kinds
 from collector.relational import AlertQuery, Relational, RobotRecord
 from collector.relational.database import Database
 from collector.relational.schema import customers
@@ -217,6 +218,21 @@ def test_who_sees_its_own_leaves_others_silences_alone(filled: Relational) -> No
         with pytest.raises(UnknownSilenceError):
             of.end(wide, "x", T + 1)
     assert seen["ana"].end(own, "ana", T + 1).silence.ended_by == "ana"
+
+
+def test_a_silence_lets_go_of_what_moves_away(filled: Relational) -> None:
+    """An alert whose robot gets another customer is judged anew, as that customer's."""
+    [id_] = filled.commit(Signals().fires(T, "Silent", "r1"), RULES)
+    filled.silences.add(draft(), "mei", T)
+    filled.registry.edit(Kinds.ROBOT, "r1", {"customer": "Blue"}, "eve", T + 1)
+    moved = filled.alert(id_)
+    assert moved is not None
+    assert (moved.customer, moved.site, moved.owner, moved.hidden_by) == ("Blue", "Hall 2", None, None)
+    filled.registry.edit(Kinds.ROBOT, "r1", {"customer": "ACME", "site": None}, "eve", T + 2)
+    back = filled.alert(id_)
+    assert back is not None
+    assert (back.customer, back.site, back.owner) == ("ACME", None, "mei")
+    assert hidden(filled) == {"r1": "silenced 1"}
 
 
 def test_silences_page_by_page(filled: Relational) -> None:
