@@ -19,8 +19,10 @@ async def stream(
     health: Callable[[], Health],
     look_s: float = LOOK_S,
     welcome: Callable[[], Awaitable[bool]] | None = None,
+    named: bool = True,
 ) -> AsyncIterator[bytes]:
-    """Events, named by their topic, with `{"revision", "ids"}`; no ids means too many to name.
+    """Events, named by their topic, with `{"revision", "ids"}`; no ids means too many to name, or
+    that the reader may not hear of all of them (not `named`).
 
     The event `health` says that another part of the collector fails, falls behind or has recovered. Ends
     when the reader is no longer `welcome`.
@@ -33,9 +35,10 @@ async def stream(
         if (now := health().ill) != known:
             known = now
             yield _HEALTH
-        yield b": still here\n\n" if change is None else _event(change)
+        yield b": still here\n\n" if change is None else _event(change, named)
 
 
-def _event(change: Change) -> bytes:
-    data = json.dumps({"revision": change.revision, "ids": change.ids}, separators=(",", ":"))
+def _event(change: Change, named: bool) -> bytes:
+    ids = change.ids if named else ()
+    data = json.dumps({"revision": change.revision, "ids": ids}, separators=(",", ":"))
     return f"event: {change.topic}\nid: {change.revision}\ndata: {data}\n\n".encode()

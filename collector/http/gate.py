@@ -61,7 +61,7 @@ class Gate:
         await (answer or self._app)(scope, receive, send)
 
     async def _checked(self, request: Request, signed: Signed | None) -> tuple[Response | None, Receive]:
-        if _is_sign_in(request.url.path):
+        if _is_sign_in(request.scope["path"]):
             return None, request.receive
         if signed is None:
             return _ask_to_sign_in(request), request.receive
@@ -161,7 +161,11 @@ def local_path(address: str) -> str:
 
 
 def _own(request: Request, referer: str) -> str:
-    return referer if urlsplit(referer).netloc in ("", request.headers.get("host")) else "/"
+    try:
+        host = urlsplit(referer).netloc
+    except ValueError:
+        return "/"
+    return referer if host in ("", request.headers.get("host")) else "/"
 
 
 async def _given_token(request: Request) -> tuple[str, Receive]:

@@ -146,8 +146,7 @@ class Accounts:
             connection.execute(update(people).where(people.c.id == person.id).values(**_values(after)))
             if not after.active:
                 _sign_out(connection, person.id)
-                held = and_(tokens.c.person == person.id, tokens.c.revoked_at.is_(None))
-                connection.execute(update(tokens).where(held).values(revoked_at=now))
+                _revoke_all(connection, person.id, now)
             _report(connection, JournalEntry(now, by, "changed", "person", person.id, _diff(before, after)))
             return after
 
@@ -161,12 +160,17 @@ class Accounts:
     def set_password(
         self, id_: str, password: str | None, by: str, now: int, *, keep: str | None = None
     ) -> None:
-        """Stores another hash, or none, and ends the person's sessions, but for `keep`, and its links."""
+        """Stores another hash and ends the person's sessions, but for `keep`, and its links.
+
+        With none, as an admin resets it, the person's API tokens end as well.
+        """
         what = "password_changed" if password is not None else "password_removed"
         with self._database.writing() as connection:
             _known(connection, id_)
             connection.execute(update(people).where(people.c.id == id_).values(password=password))
             _sign_out(connection, id_, keep)
+            if password is None:
+                _revoke_all(connection, id_, now)
             _report(connection, JournalEntry(now, by, what, "person", id_, {}))
 
     # -- sessions
@@ -342,6 +346,11 @@ def _sign_out(connection: Connection, person: str, keep: str | None = None) -> N
     of_person = sessions.c.person == person
     connection.execute(delete(sessions).where(of_person, sessions.c.token != (keep or "")))
     connection.execute(delete(tokens).where(tokens.c.person == person, tokens.c.kind == "link"))
+
+
+def _revoke_all(connection: Connection, person: str, now: int) -> None:
+    held = and_(tokens.c.person == person, tokens.c.revoked_at.is_(None))
+    connection.execute(update(tokens).where(held).values(revoked_at=now))
 
 
 def _by_secret(connection: Connection, kind: TokenKind, secret: str) -> Token | None:

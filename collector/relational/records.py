@@ -7,12 +7,11 @@ from typing import Any, Final, Literal
 from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, insert, select, update
 
 from collector.registry import Contract, Customer, Kind, Record, RobotRecord, Site, Stage, Tier, values
-from collector.registry.records import client
 from collector.relational import roster
 from collector.relational.listing import CursorError
 from collector.relational.roster import mentions
 from collector.relational.schema import contracts, customers, robots, sites
-from collector.relational.sight import seen_by, sees
+from collector.relational.sight import clients, of_robot, seen_by, sees
 
 _PORTION: Final = 500  # of the parameters that a statement takes
 TABLES: Final[Mapping[Kind, Table]] = {
@@ -103,7 +102,9 @@ def sites_where(query: SiteQuery) -> Select[Any]:
 
 
 def client_of(kind: Kind) -> ColumnElement[Any]:
-    """The column that says whose a record is."""
+    """What says whose a row is."""
+    if kind is Kind.ROBOT:
+        return of_robot()
     return customers.c.id if kind is Kind.CUSTOMER else TABLES[kind].c.customer
 
 
@@ -148,9 +149,10 @@ def made(kind: Kind, row: Mapping[Any, Any]) -> Any:
 
 def seen(connection: Connection, kind: Kind, id_: str, scope: str | None) -> Record | None:
     found: Record | None = known(connection, kind, [id_]).get(id_)
-    if found is not None and scope is not None and not sees(connection, scope, client(found)):
-        return None
-    return found
+    if found is None or scope is None:
+        return found
+    [whose] = clients(connection, [found])
+    return found if sees(connection, scope, whose) else None
 
 
 def portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:

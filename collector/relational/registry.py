@@ -31,9 +31,9 @@ from collector.registry import (
     plan,
 )
 from collector.registry.differences import Difference, compared, removal
-from collector.registry.problems import shown
-from collector.registry.records import Value, client, values
-from collector.relational import journal, records, roster
+from collector.registry.problems import Problem, shown
+from collector.registry.records import Value, kind_of, values
+from collector.relational import journal, moving, records, roster, sight
 from collector.relational.database import Database
 from collector.relational.doubts import Doubt, doubts
 from collector.relational.journal import Change
@@ -171,11 +171,8 @@ class Registry:
         """Everything that is registered, by id; with `scope`, what that person sees."""
         with self._database.reading() as connection:
             found = {kind: records.every(connection, kind) for kind in Kind}
-        if scope is None:
-            return found
-        clients = (each for each in found[Kind.CUSTOMER] if isinstance(each, Customer))
-        foreign = {each.id for each in clients if each.csm not in (None, scope)}
-        return {kind: [each for each in found[kind] if client(each) not in foreign] for kind in Kind}
+            others = _others(connection, scope)
+            return {kind: _own(connection, others, found[kind]) for kind in Kind} if others else found
 
     def counts(self, scope: str | None = None) -> dict[Kind, int]:
         """How many there are of each; with `scope`, that this person sees."""
@@ -273,14 +270,15 @@ class Registry:
         """
         with self._database.writing() as connection:
             before = records.known(connection, kind, [id_]).get(id_)
+            others = _others(connection, scope)
+            _refuse_foreign(connection, others, id_, before)
             _check_revision(connection, kind, id_, before, revision)
             kept = dict.fromkeys(values(before)) if before is not None and whole else {}
             difference = compared(Entry(kind, id_, {**kept, **given}), before)
             if difference is None:
                 assert before is not None  # noqa: S101 - what was not there is new
                 return before  # type: ignore[no-any-return]
-            if scope is not None and not _is_own(_others(connection, scope), before, difference.record):
-                raise RegistryError("foreign", "customer", value=shown(id_))
+            _refuse_foreign(connection, others, id_, difference.record)
             _save(connection, [difference], who, now)
             saved: Record = records.known(connection, kind, [id_])[id_]
             return saved
@@ -345,27 +343,46 @@ def _plan(connection: Connection, reading: Reading, scope: str | None) -> Plan:
     for kind in Kind:
         ids = [entry.id for entry in reading.entries if entry.kind is kind]
         known |= {(kind, id_): record for id_, record in records.known(connection, kind, ids).items()}
-    planned = plan(reading, known)
-    if scope is None:
-        return planned
     others = _others(connection, scope)
-    foreign = [
-        each
-        for each in planned.differences
-        if not _is_own(others, known.get((each.kind, each.id)), each.record)
-    ]
+    if not others:
+        return plan(reading, known)
+    theirs = known.keys() - {(kind_of(each), each.id) for each in _own(connection, others, known.values())}
+    planned = plan(_without(reading, theirs), known)
+    own = {id(each) for each in _own(connection, others, [each.record for each in planned.differences])}
+    foreign = [each for each in planned.differences if id(each.record) not in own]
     return planned.without(foreign, "foreign")
 
 
-def _others(connection: Connection, scope: str) -> set[str]:
-    """The customers that somebody else looks after."""
+def _without(reading: Reading, theirs: Collection[tuple[Kind, str]]) -> Reading:
+    """What is read, with problems for others' records: whatever the entries say, nothing is told of these."""
+    kept = tuple(each for each in reading.entries if (each.kind, each.id) not in theirs)
+    foreign = (each for each in reading.entries if (each.kind, each.id) in theirs)
+    problems = [Problem(each.source, each.line, _foreign(each.id)) for each in foreign]
+    return replace(reading, entries=kept, problems=(*reading.problems, *problems))
+
+
+def _others(connection: Connection, scope: str | None) -> set[str]:
+    """The customers that somebody else than this person looks after; of None, there are none."""
+    if scope is None:
+        return set()
     query = select(customers.c.id).where(customers.c.csm.is_not(None), customers.c.csm != scope)
     return set(connection.scalars(query))
 
 
-def _is_own(others: Collection[str], before: Record | None, after: Record) -> bool:
-    """Whether a record belongs to none of these customers, neither as it was nor as it is to be."""
-    return client(after) not in others and (before is None or client(before) not in others)
+def _own(connection: Connection, others: Collection[str], found: Collection[Record]) -> list[Record]:
+    """The records that belong to none of these customers."""
+    clients = sight.clients(connection, found)
+    return [each for each, whose in zip(found, clients, strict=True) if whose not in others]
+
+
+def _refuse_foreign(connection: Connection, others: Collection[str], id_: str, record: Record | None) -> None:
+    """Raises `RegistryError` for a record that belongs to one of these customers."""
+    if others and record is not None and not _own(connection, others, [record]):
+        raise _foreign(id_)
+
+
+def _foreign(id_: str) -> RegistryError:
+    return RegistryError("foreign", "customer", value=shown(id_))
 
 
 def _save(connection: Connection, differences: Sequence[Difference], who: str, now: int) -> None:
@@ -374,6 +391,7 @@ def _save(connection: Connection, differences: Sequence[Difference], who: str, n
         records.add(connection, kind, [each.record for each in ours if each.what == "added"])
         records.change(connection, kind, [each.record for each in ours if each.what == "changed"])
     journal.record(connection, differences, who, now)
+    moving.follow(connection, differences, who, now)
     if any(each.kind is not Kind.CONTRACT for each in differences):
         roster.revise(connection)
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from collector.registry.records import Lifecycle, RobotRecord
 from collector.relational.schema import customers, revisions, robots, sites
-from collector.relational.sight import seen_by
+from collector.relational.sight import of_robot, seen_by
 from collector.relational.versions import ROSTER
 
 _FIELDS: Final = ("name", "customer", "site", "industry", "scene", "model", "tz", "installed_on")
@@ -82,7 +82,7 @@ def page(connection: Connection, query: RobotQuery, after: str | None, limit: in
     if q is not None:
         statement = statement.where(mentions(q, *(robots.c[name] for name in _SEARCHED)))
     if csm is not None:
-        statement = statement.where(seen_by(csm, robots.c.customer))
+        statement = statement.where(seen_by(csm, of_robot()))
     if after is not None:
         statement = statement.where(robots.c.id > after)
     return [_record(row) for row in connection.execute(statement)]

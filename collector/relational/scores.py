@@ -25,10 +25,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from collector.registry import Lifecycle
 from collector.relational.database import Database
 from collector.relational.listing import CursorError, Page
 from collector.relational.schema import alerts, customers, robots, scores, sites
-from collector.relational.sight import seen_by
+from collector.relational.sight import of_robot, seen_by
 from collector.scores.score import Score, as_json, from_json
 from collector.scores.settings import KINDS, Kind
 from collector.scores.table import OpenAlert
@@ -194,7 +195,9 @@ class Scores:
         with self._database.reading() as connection:
             known = select(sites.c.customer).where(sites.c.id == entity)
             found = connection.scalar(known) if kind == "site" else None
-            named: str | None = connection.scalar(select(func.min(robots.c.customer)).where(column == entity))
+            counts = or_(robots.c.lifecycle != Lifecycle.RETIRED.value, robots.c.id == entity)
+            query = select(func.min(of_robot())).where(column == entity, counts)
+            named: str | None = connection.scalar(query)
             return found or named
 
     # -- what scores are reckoned from
@@ -290,9 +293,11 @@ def _customer_of(kind: Kind) -> Any:
     if kind == "customer":
         return scores.c.entity
     if kind == "robot":
-        return select(robots.c.customer).where(robots.c.id == scores.c.entity).scalar_subquery()
+        return select(of_robot()).where(robots.c.id == scores.c.entity).scalar_subquery()
     known = select(sites.c.customer).where(sites.c.id == scores.c.entity).scalar_subquery()
-    named = select(func.min(robots.c.customer)).where(robots.c.site == scores.c.entity).scalar_subquery()
+    in_use = robots.c.lifecycle != Lifecycle.RETIRED.value
+    at_site = select(func.min(robots.c.customer)).where(robots.c.site == scores.c.entity, in_use)
+    named = at_site.scalar_subquery()
     return func.coalesce(known, named)
 
 

@@ -138,8 +138,9 @@ class SeenRelational(Relational):
 
     def _seen(self, robots: list[RobotRecord]) -> list[RobotRecord]:
         with self._database.reading() as connection:
-            others = sight.of_others(connection, self._csm, {robot.customer for robot in robots})
-        return [robot for robot in robots if robot.customer not in others]
+            clients = sight.clients(connection, robots)
+            others = sight.of_others(connection, self._csm, set(clients))
+        return [robot for robot, whose in zip(robots, clients, strict=True) if whose not in others]
 
 
 def _own(query: AlertQuery | None, csm: str) -> AlertQuery:

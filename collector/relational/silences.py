@@ -45,11 +45,21 @@ def rejudge(connection: Connection, changed: Sequence[Silence], now: int, who: s
     now_active = active(connection)
     touched: list[int] = []
     for listed in _touched(connection, changed):
-        known = places(connection, {alert.entity for alert in listed})
-        steps = [_judged(alert, known[alert.entity].attributes, now_active, now, who) for alert in listed]
-        moved = [step for step in steps if step.entries]
-        touched += [alert.id for alert in rows.save(connection, moved)]
+        touched += _judge(connection, listed, now_active, now, who)
     return touched
+
+
+def rejudge_alerts(connection: Connection, ids: Collection[int], now: int, who: str) -> list[int]:
+    """Judges these alerts again, which are another customer's now, or elsewhere."""
+    return _judge(connection, list(rows.by_ids(connection, ids).values()), active(connection), now, who)
+
+
+def _judge(
+    connection: Connection, listed: Sequence[Alert], now_active: Sequence[Silence], now: int, who: str
+) -> list[int]:
+    known = places(connection, {alert.entity for alert in listed})
+    steps = [_judged(alert, known[alert.entity].attributes, now_active, now, who) for alert in listed]
+    return [alert.id for alert in rows.save(connection, [step for step in steps if step.entries])]
 
 
 def _judged(alert: Alert, attributes: Any, now_active: Sequence[Silence], now: int, who: str) -> Step:
@@ -133,23 +143,38 @@ def rewrite(connection: Connection, id_: int, draft: Draft) -> None:
     change(connection, id_, **_written(draft))
 
 
-def one(connection: Connection, id_: int) -> Silence | None:
-    """The silence of that id."""
-    row = connection.execute(select(silences).where(silences.c.id == id_)).one_or_none()
+def one(connection: Connection, id_: int, csm: str | None = None) -> Silence | None:
+    """The silence of that id, if this person sees it."""
+    query = select(silences).where(silences.c.id == id_, *_seen_by(csm))
+    row = connection.execute(query).one_or_none()
     return None if row is None else read(row)
 
 
 def listed(
-    connection: Connection, now: int, *, ended: bool | None, before: int | None, limit: int
+    connection: Connection,
+    now: int,
+    *,
+    ended: bool | None,
+    before: int | None,
+    limit: int,
+    csm: str | None = None,
 ) -> list[Silence]:
-    """Silences, the newest first; those that ended, those that did not, or (None) both."""
+    """Silences (that this person sees), the newest first; ended ones, others, or (None) both."""
     over = or_(silences.c.ended_at.is_not(None), silences.c.ends_at <= now)
-    query = select(silences).order_by(silences.c.id.desc()).limit(limit)
+    query = select(silences).where(*_seen_by(csm)).order_by(silences.c.id.desc()).limit(limit)
     if ended is not None:
         query = query.where(over if ended else ~over)
     if before is not None:
         query = query.where(silences.c.id < before)
     return [read(row) for row in connection.execute(query)]
+
+
+def _seen_by(csm: str | None) -> tuple[ColumnElement[bool], ...]:
+    """That a silence is this person's own, or hides an alert that it may see; None sees all."""
+    if csm is None:
+        return ()
+    hiding = select(alerts.c.silence).where(IS_OPEN, alerts.c.silence.is_not(None), alerts_seen_by(csm))
+    return (or_(silences.c.creator == csm, silences.c.id.in_(hiding)),)
 
 
 def read(row: Row[Any]) -> Silence:

@@ -4,7 +4,9 @@ Every method is one transaction: what a silence hides or shows again changes wit
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
 
 from collector.queue import Alert
 from collector.relational import silences as rows
@@ -49,7 +51,7 @@ class Silences:
 
     def __init__(self, database: Database, csm: str | None = None) -> None:
         self._database = database
-        self._csm = csm  # who sees only its own alerts in a preview
+        self._csm = csm  # who sees, silences and ends only its own
 
     def page(
         self, now: int, *, ended: bool | None = False, after: str | None = None, limit: int = 100
@@ -57,25 +59,34 @@ class Silences:
         """Silences, the newest first; the cursor is the last id. Those that go on, that ended, or all."""
         before = int(after) if after and after.isascii() and after.isdecimal() else None
         with self._database.reading() as connection:
-            found = rows.listed(connection, now, ended=ended, before=before, limit=limit + 1)
+            found = rows.listed(connection, now, ended=ended, before=before, limit=limit + 1, csm=self._csm)
         return Page(tuple(found[:limit]), str(found[limit - 1].id) if len(found) > limit else None)
 
     def one(self, id_: int) -> Silence | None:
         """The silence of that id."""
         with self._database.reading() as connection:
-            return rows.one(connection, id_)
+            return rows.one(connection, id_, self._csm)
+
+    def may_change(self, silence: Silence) -> bool:
+        """Whether this person may change and end it: one that sees its own only, what it made itself."""
+        return self._csm in (None, silence.creator)
+
+    def narrowed(self, matchers: Sequence[Matcher]) -> tuple[Matcher, ...]:
+        """These matchers, of a person's own customers where it sees no others."""
+        own = () if self._csm is None else (Matcher("csm", "=", (self._csm,)),)
+        return (*matchers, *(matcher for matcher in own if matcher not in matchers))
 
     def preview(self, matchers: Sequence[Matcher], most: int = 20) -> Preview:
         """What these matchers would hide now."""
         with self._database.reading() as connection:
-            count, some = rows.hidden(connection, tuple(matchers), most, self._csm)
+            count, some = rows.hidden(connection, self.narrowed(matchers), most, self._csm)
         return Preview(count, tuple(some))
 
     def add(self, draft: Draft, who: str, now: int) -> Changed:
         """Makes a silence, which may begin at once. Raises `InvalidSilenceError`."""
         check(draft, now)
         with self._database.writing() as connection:
-            id_ = rows.add(connection, draft, who, now)
+            id_ = rows.add(connection, self._own(draft), who, now)
             touched = rows.follow(connection, now, who)
             return _changed(rows.one(connection, id_), id_, touched)
 
@@ -83,12 +94,8 @@ class Silences:
         """Makes a silence another one. Raises what `end` and `add` raise."""
         check(draft, now)
         with self._database.writing() as connection:
-            before = rows.one(connection, id_)
-            if before is None:
-                raise UnknownSilenceError(id_)
-            if before.state(now) == "ended":
-                raise EndedSilenceError(before)
-            rows.rewrite(connection, id_, draft)
+            before = self._changeable(connection, id_, now)
+            rows.rewrite(connection, id_, self._own(draft))
             touched = rows.follow(connection, now, who)
             after = rows.one(connection, id_)
             if after is not None and after.active:
@@ -98,14 +105,22 @@ class Silences:
     def end(self, id_: int, who: str, now: int) -> Changed:
         """Ends a silence before its time. Raises `UnknownSilenceError`, `EndedSilenceError`."""
         with self._database.writing() as connection:
-            before = rows.one(connection, id_)
-            if before is None:
-                raise UnknownSilenceError(id_)
-            if before.state(now) == "ended":
-                raise EndedSilenceError(before)
+            self._changeable(connection, id_, now)
             rows.change(connection, id_, ended_at=now, ended_by=who)
             touched = rows.follow(connection, now, who)
             return _changed(rows.one(connection, id_), id_, touched)
+
+    def _own(self, draft: Draft) -> Draft:
+        return replace(draft, matchers=self.narrowed(draft.matchers))
+
+    def _changeable(self, connection: Connection, id_: int, now: int) -> Silence:
+        """Raises `UnknownSilenceError` and `EndedSilenceError`."""
+        found = rows.one(connection, id_)
+        if found is None or not self.may_change(found):
+            raise UnknownSilenceError(id_)
+        if found.state(now) == "ended":
+            raise EndedSilenceError(found)
+        return found
 
 
 def _changed(silence: Silence | None, id_: int, touched: Sequence[int]) -> Changed:

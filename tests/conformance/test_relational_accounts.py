@@ -180,6 +180,18 @@ def test_a_new_password_ends_links(database: Relational) -> None:
     assert database.accounts.use_link("l", T) is None
 
 
+def test_a_reset_ends_tokens_of_the_api(database: Relational) -> None:
+    """An admin's reset shuts every door; a password that one changes oneself leaves the scripts alone."""
+    accounts = database.accounts
+    accounts.add(MEI, "hash", "system", T)
+    accounts.add_token("api", "secret", "mei", "script", "mei", T, None)
+    accounts.set_password("mei", "new", "mei", T + 1)
+    assert accounts.by_token("secret", T + 2) == MEI
+    accounts.set_password("mei", None, "admin", T + 3)
+    assert accounts.by_token("secret", T + 4) is None
+    assert [token.revoked_at for token in accounts.tokens_of("mei")] == [T + 3]
+
+
 def test_the_journal_tells_who_did_what(database: Relational) -> None:
     """Every change of people and their access stands there, by whom, the newest first; no secret does."""
     accounts = database.accounts

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import insert
 
-from collector.relational import CursorError, Relational, RobotRecord
+from collector.relational import CursorError, Lifecycle, Relational, RobotRecord
 from collector.relational.portfolio import PortfolioQuery
 from collector.relational.schema import customers
 from collector.relational.scores import ScoreLine, ScoreQuery
@@ -199,3 +199,11 @@ def test_the_latest_score_may_be_of_the_day_before(database: Relational) -> None
         (60.0, 30.0),
         (None, None),
     ]
+
+
+def test_a_site_is_of_whom_its_robots_in_use_are(database: Relational) -> None:
+    """Not of whom a retired one was; a retired robot itself stays its customer's."""
+    retired = RobotRecord("r1", Lifecycle.RETIRED, customer="Before", site="Hall")
+    database.import_robots([retired, RobotRecord("r2", customer="Now", site="Hall")])
+    assert database.scores.customer_of("site", "Hall") == "Now"
+    assert database.scores.customer_of("robot", "r1") == "Before"

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import insert
 
 from collector.queue import Acknowledge, Kind
+from collector.registry import Kind as Kinds
 from collector.relational import AlertQuery, Relational, RobotRecord
 from collector.relational.database import Database
 from collector.relational.schema import customers
@@ -179,11 +180,59 @@ def test_a_preview_shows_some_and_counts_all(filled: Relational) -> None:
 
 
 def test_a_preview_of_one_who_sees_its_own(filled: Relational) -> None:
-    """What is of customers of others is not in it."""
+    """Only what is of its own customers is in it."""
     filled.commit(Signals().fires(T, "Silent", "r1", "k1"), RULES)
     everything = [Matcher("kind", "=", ("robot",))]
     counts = [SeenRelational(filled, csm).silences.preview(everything).count for csm in ("mei", "ana")]
-    assert counts == [2, 1]
+    assert counts == [1, 0]
+
+
+def test_who_sees_its_own_silences_its_own(filled: Relational) -> None:
+    """However wide the matchers, made or changed: alerts of others' customers, and nobody's, stay shown."""
+    filled.commit(Signals().fires(T, "Silent", "r1", "k1"), RULES)
+    everything = draft(Matcher("kind", "=", ("robot",)))
+    ana, mei = (SeenRelational(filled, csm).silences for csm in ("ana", "mei"))
+    made = ana.add(everything, "ana", T)
+    assert (made.alerts, hidden(filled)) == ((), {})
+    assert made.silence.matchers == (*everything.matchers, Matcher("csm", "=", ("ana",)))
+    assert ana.change(made.silence.id, draft(*made.silence.matchers), "ana", T + 1).silence.matchers == (
+        made.silence.matchers
+    )
+    mine = mei.add(everything, "mei", T)
+    assert (len(mine.alerts), set(hidden(filled))) == (1, {"r1"})
+
+
+def test_who_sees_its_own_leaves_others_silences_alone(filled: Relational) -> None:
+    """It sees what it made or what hides an alert of its own; of the latter it changes and ends nothing."""
+    filled.commit(Signals().fires(T, "Silent", "r1", "k1"), RULES)
+    wide = filled.silences.add(draft(), "adam", T).silence.id
+    own = filled.silences.add(draft(Matcher("site", "=", ("nowhere",))), "ana", T).silence.id
+    seen = {csm: SeenRelational(filled, csm).silences for csm in ("ana", "mei")}
+    listed = {csm: [each.id for each in of.page(T + 1).items] for csm, of in seen.items()}
+    assert listed == {"ana": [own], "mei": [wide]}
+    assert seen["ana"].one(wide) is None
+    assert seen["mei"].one(wide) == filled.silences.one(wide)
+    for of in seen.values():
+        with pytest.raises(UnknownSilenceError):
+            of.change(wide, draft(), "x", T + 1)
+        with pytest.raises(UnknownSilenceError):
+            of.end(wide, "x", T + 1)
+    assert seen["ana"].end(own, "ana", T + 1).silence.ended_by == "ana"
+
+
+def test_a_silence_lets_go_of_what_moves_away(filled: Relational) -> None:
+    """An alert whose robot gets another customer is judged anew, as that customer's."""
+    [id_] = filled.commit(Signals().fires(T, "Silent", "r1"), RULES)
+    filled.silences.add(draft(), "mei", T)
+    filled.registry.edit(Kinds.ROBOT, "r1", {"customer": "Blue"}, "eve", T + 1)
+    moved = filled.alert(id_)
+    assert moved is not None
+    assert (moved.customer, moved.site, moved.owner, moved.hidden_by) == ("Blue", "Hall 2", None, None)
+    filled.registry.edit(Kinds.ROBOT, "r1", {"customer": "ACME", "site": None}, "eve", T + 2)
+    back = filled.alert(id_)
+    assert back is not None
+    assert (back.customer, back.site, back.owner) == ("ACME", None, "mei")
+    assert hidden(filled) == {"r1": "silenced 1"}
 
 
 def test_silences_page_by_page(filled: Relational) -> None:

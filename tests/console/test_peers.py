@@ -109,5 +109,6 @@ def test_the_page_draws_them_and_json_lists_them(fleet: world.World) -> None:
             13,
             {"industry": "bank", "scene": "reception"},
         )
+        assert set().union(*told["peers"]) == {"value"}  # whose robots they are is nobody else's business
         assert client.get(f"/alerts/{other}/peers").status_code == 404
         assert "/peers" not in client.get(f"/alerts/{other}").text

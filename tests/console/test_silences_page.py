@@ -15,7 +15,7 @@ from collector.people import Person, Role
 from collector.relational import Lifecycle, RobotRecord
 from collector.silences import Matcher, Recurrence
 from tests.browser import world
-from tests.signing import sign_in
+from tests.signing import csm, sign_in
 
 HTML = {"Accept": "text/html"}
 LI = Person("li", "李薇", Role.CSM, tz="Asia/Shanghai")
@@ -197,3 +197,15 @@ def test_a_silence_that_does_not_exist(client: TestClient, id_: str) -> None:
 
 def _shown(client: TestClient, path: str) -> list[int]:
     return [int(id_) for id_ in re.findall(r'id="alert-(\d+)"', client.get(path, headers=HTML).text)]
+
+
+def test_an_end_is_offered_to_who_may_end_it(built: world.World, client: TestClient) -> None:
+    """Who sees its own customers only is shown another's silence that hides an alert there, and no button."""
+    built.fires("RelocalizationFailing", 0)
+    client.post("/silences/new", data=FORM)
+    button = 'action="/silences/1/end"'
+    assert button in client.get("/silences").text
+    sign_in(client, built.services, csm("ana", own=True))
+    shown = client.get("/silences").text
+    assert ("rebuilt until Friday" in shown, button in shown) == (True, False)
+    assert client.post("/silences/1/end").status_code == 404

@@ -19,7 +19,7 @@ from collector.http.server import AddressError, listen, serve
 from collector.http.services import Health
 from collector.http.signed import COOKIE
 from tests.http.conftest import Clock, World
-from tests.signing import session_of, token_of
+from tests.signing import csm, session_of, token_of
 
 
 @contextlib.asynccontextmanager
@@ -256,3 +256,24 @@ def test_an_address_that_is_taken() -> None:
     """A port somebody else listens on is refused."""
     with listen("127.0.0.1", 0) as first, pytest.raises(AddressError, match="in use"):
         listen("127.0.0.1", first.getsockname()[1])
+
+
+def test_who_sees_its_own_hears_no_names(world: World) -> None:
+    """That something changed, and not which alerts and robots: they may be others'."""
+    heard: list[object] = []
+    headers = {"Authorization": f"Bearer {token_of(world.services, csm('ana', own=True))}"}
+
+    async def story() -> None:
+        async with (
+            asyncio.timeout(60),
+            served(world) as url,
+            httpx.AsyncClient(timeout=60, headers=headers) as client,
+            client.stream("GET", f"{url}/events") as response,
+        ):
+            world.services.changes.publish("robots", ["r1"])
+            async for _, data in events(response):
+                heard.append(data["ids"])
+                return
+
+    asyncio.run(story())
+    assert heard == [[]]

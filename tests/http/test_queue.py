@@ -103,6 +103,7 @@ def test_who_only_reads_changes_nothing(world: World, stranger: TestClient) -> N
     for path, body in (
         (f"alerts/{id_}/note", {"text": "x"}),
         ("alerts/bulk", {"alerts": [{"id": id_}], "action": "acknowledge"}),
+        ("silences/preview", {"matchers": MATCHERS}),
         ("silences", SILENCE),
     ):
         assert ask(reader, "POST", path, body)[0] == 403

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from collector.http.guard import MAX_BODY, MAX_FILE
 from collector.people import Person, Role, Sees
-from collector.registry import read
+from collector.registry import Kind, read
 from tests.http.conftest import MINUTE, Clock, T, World, visitor
 from tests.signing import csm, sign_in
 
@@ -264,3 +264,51 @@ def test_who_sees_its_own_customers_only(signed: As) -> None:
     assert eve.get("/api/v1/registry/history?kind=contract&id=C-1").status_code == 200
     everything = signed(Person("ann", "Ann", Role.CSM, Sees.ALL))
     assert len(everything.get("/api/v1/customers").json()["items"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("customers/Other", {}),
+        ("customers/Other", {"revision": 7}),
+        ("customers/Other", {"csm": "eve"}),
+        ("contracts/C-2", {}),
+        ("contracts/C-2", {"ends_on": "2020-01-01"}),
+        ("contracts/C-2", {"customer": "A/B 客户"}),
+    ],
+)
+def test_an_edit_tells_nothing_of_others_customers(signed: As, path: str, body: dict[str, Any]) -> None:
+    """Whatever is asked of it, the same refusal: the record is neither shown nor compared."""
+    answer = signed(csm("eve", own=True)).patch(f"/api/v1/{path}", json=body)
+    told = answer.json().get("errors", [{}])[0]
+    assert (answer.status_code, told.get("field")) == (422, "customer")
+    assert told["message"].endswith("belongs to a customer that somebody else looks after")
+    assert "adam" not in answer.text
+
+
+@pytest.mark.parametrize("row", ["2026-01-01,2026-06-30", "2027-01-01,", ","])
+def test_a_dry_run_tells_nothing_of_others_customers(signed: As, row: str) -> None:
+    """A row says the same whether it has the values of another's record, others, or none."""
+    body = {"name": "contracts.csv", "text": f"id,begins_on,ends_on\nC-2,{row}\nC-1,2026-01-01,2026-12-31\n"}
+    seen = signed(csm("eve", own=True)).post("/api/v1/registry/import", json=body).json()
+    assert [problem["field"] for problem in seen["problems"]] == ["customer"]
+    assert (seen["differences"], seen["unchanged"]) == ([], 1)
+
+
+def test_a_robot_without_a_customer_is_of_its_site(signed: As, world: World) -> None:
+    """Where the site is another's, it is neither listed nor found, counted, written out nor changed."""
+    there = "sites:\n- {id: Theirs, customer: Other}\n"
+    text = f"{there}robots:\n- {{id: rx, site: Theirs}}\n- {{id: ry, site: Hall 2}}\n"
+    registry = world.services.relational.registry
+    assert registry.import_(read(text, "registry.yaml"), "command", T).done
+    eve = signed(Person("eve", "Eve", Role.INSTALLER, Sees.OWN))
+    listed = [item["id"] for item in eve.get("/api/v1/robots").json()["items"]]
+    assert ("rx" in listed, "ry" in listed) == (False, True)
+    assert eve.get("/api/v1/robots/rx").status_code == 404
+    assert eve.get("/api/v1/robots/ry").status_code == 200
+    assert eve.patch("/api/v1/robots/rx", json={}).status_code == 422
+    body = {"name": "robots.csv", "text": "id,site\nrx,Theirs\n"}
+    assert eve.post("/api/v1/registry/import", json=body).json()["bad"] == 1
+    assert "rx" not in eve.get("/api/v1/registry/export").text
+    assert registry.counts("eve")[Kind.ROBOT] == registry.counts()[Kind.ROBOT] - 1
+    assert world.services.relational.scores.customer_of("robot", "rx") == "Other"

@@ -6,9 +6,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from collector.people import ALLOWED, May, Person, Role, Sees
+from collector.queue import Assign
+from collector.registry import read
 from collector.relational.schema import customers
 from tests.http.conftest import World
-from tests.signing import csm, sign_in
+from tests.signing import csm, known, sign_in
 
 HTML = {"Accept": "text/html", "Accept-Language": "en"}
 ASKED: Mapping[May, tuple[tuple[str, str], ...]] = {
@@ -111,3 +113,39 @@ def test_an_export_holds_all(world: World, client: TestClient) -> None:
     for path in ("/api/v1/export", "/api/v1/alert-log"):
         answer = client.get(path)
         assert (answer.status_code, "own customers only" in answer.json()["detail"]) == (403, True)
+
+
+def test_who_gives_an_alert_out_of_its_sight_is_answered(world: World, client: TestClient) -> None:
+    """The alert as it is now; a page goes back to the queue, for there is nothing more to see."""
+    with world.services.relational._database.writing() as connection:
+        connection.execute(customers.insert().values(id="ACME", csm="ana", revision=0))
+    given = world.fires("Silent", "r1", "r2")
+    known(world.services, csm("ana"))
+    sign_in(client, world.services, csm("mei2", own=True))
+    for id_ in given:
+        world.services.relational.act(id_, Assign("mei2"), "admin", world.services.clock())
+    answer = client.post(f"/api/v1/alerts/{given[0]}/assign", json={"owner": "ana"})
+    assert (answer.status_code, answer.json()["owner"]) == (200, "ana")
+    page = client.post(
+        f"/alerts/{given[1]}/assign", data={"owner": "ana"}, headers=HTML, follow_redirects=False
+    )
+    assert (page.status_code, page.headers["location"]) == (303, "/")
+    assert client.get(f"/alerts/{given[1]}", headers=HTML).status_code == 404
+
+
+def test_alerts_go_with_their_robot_to_another_customer(world: World, client: TestClient) -> None:
+    """The new customer's CSM sees and owns what is open, the old one's no longer; others keep theirs."""
+    text = "customers:\n- {id: ACME, csm: ana}\n- {id: New, csm: mei2}\n"
+    registry, relational = world.services.relational.registry, world.services.relational
+    assert registry.import_(read(text, "registry.yaml"), "command", world.services.clock()).done
+    for person in (csm("ana", own=True), csm("mei2", own=True), csm("bo")):
+        known(world.services, person)
+    first, second = world.fires("Silent", "r1", "r2")
+    relational.act(second, Assign("bo"), "bo", world.services.clock())
+    for robot in ("r1", "r2"):
+        assert client.patch(f"/api/v1/robots/{robot}", json={"customer": "New"}).status_code == 200
+    moved = relational.queue.by_ids([first, second])
+    assert [(each.customer, each.owner) for each in moved.values()] == [("New", "mei2"), ("New", "bo")]
+    assert relational.history(first)[-1].detail["before"] == "ana"
+    sign_in(client, world.services, csm("ana", own=True))
+    assert client.get(f"/api/v1/alerts/{first}").status_code == 404

@@ -331,3 +331,34 @@ def test_the_operator_on_the_machine(world: World) -> None:
     answer = visitor(replace(world, services=services)).get("/api/v1/alert-log", headers=bearer)
     assert answer.status_code == 200
     assert visitor(world).get("/api/v1/alert-log", headers=bearer).status_code == 401
+
+
+def test_a_broken_referer_leads_to_the_start_page(client: TestClient, clock: Clock) -> None:
+    """What is no address is none to come back to."""
+    clock.now += IDLE_MS
+    broken = {"Referer": "http://["}
+    answer = client.post("/alerts/1/acknowledge", headers=HTML | broken, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+
+
+def test_a_host_that_looks_like_the_door_opens_nothing(stranger: TestClient) -> None:
+    """The path alone says whether somebody asks for the sign-in."""
+    for host in ("vitals/sign-in?", "vitals/sign-in#"):
+        answer = stranger.get("/fleet", headers=HTML | {"Host": host}, follow_redirects=False)
+        assert (answer.status_code, answer.headers.get("location", "").split("?")[0]) == (303, "/sign-in")
+
+
+def test_too_many_fields_of_a_form_are_refused(client: TestClient) -> None:
+    """400 where a page takes 50, and where it takes 600."""
+    for path, fields in (("/me/tokens", 60), ("/bulk/acknowledge", 700)):
+        body = "&".join(f"f{number}=1" for number in range(fields))
+        headers = HTML | {"Content-Type": "application/x-www-form-urlencoded"}
+        assert client.post(path, content=body, headers=headers).status_code == 400, path
+
+
+def test_numbers_of_many_digits_are_refused(client: TestClient) -> None:
+    """A token that cannot be, and a revision: neither is a fault of the collector."""
+    assert client.post(f"/me/tokens/{10**30}/revoke", headers=HTML).status_code in (404, 422)
+    for digits in (30, 5_000):
+        ticked = {"alert": f"1.{'9' * digits}"}
+        assert client.post("/bulk/acknowledge", data=ticked, headers=HTML).status_code < 500

@@ -151,6 +151,10 @@ def detail(services: Services, id_: int) -> AlertDetail:
     alert = services.relational.alert(id_)
     if alert is None:
         raise missing("alert", id_)
+    return _detail(services, alert)
+
+
+def _detail(services: Services, alert: Alert) -> AlertDetail:
     rule = rule_named(services.rules, alert.rule)
     listed = _item(services, alert, subject(services.relational, alert.entity))
     return AlertDetail(
@@ -162,18 +166,18 @@ def detail(services: Services, id_: int) -> AlertDetail:
         evidence=_evidence(alert),
         call_to_action=_suggestion(rule),
         checked=list(alert.checked),
-        history=[_entry(entry) for entry in services.relational.history(id_)],
+        history=[_entry(entry) for entry in services.relational.history(alert.id)],
     )
 
 
 def act(services: Services, id_: int, action: Action, who: str, revision: int | None) -> AlertDetail:
     """Does what a person asks, and tells the open pages. Raises `Problem` (404, 409, 422)."""
     try:
-        services.relational.act(id_, action, who, services.clock(), revision=revision)
+        alert = services.relational.act(id_, action, who, services.clock(), revision=revision)
     except (UnknownAlertError, IllegalActionError, InvalidActionError) as refusal:
         raise refused(refusal) from None
     services.changes.publish("alerts", [id_])
-    return detail(services, id_)
+    return _detail(services, alert)  # which may be out of sight now
 
 
 def refused(refusal: Refusal) -> Problem:

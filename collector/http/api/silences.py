@@ -125,6 +125,7 @@ def list_silences(request: Request, given: Annotated[SilenceFilter, Query()]) ->
 @router.post("/silences/preview")
 def preview_silence(request: Request, body: MatchersBody) -> PreviewItem:
     """What a silence with these matchers would hide now."""
+    require(request, May.WORK)
     services = services_of(request)
     found = services.relational.silences.preview(_matchers(body.matchers))
     return PreviewItem(count=found.count, items=alerts.items(services, found.alerts))

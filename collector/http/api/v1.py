@@ -14,7 +14,7 @@ from collector.http.fields import EmptyIsNone, GivenDuration, GivenInstant, Limi
 from collector.http.gate import still_signed_in
 from collector.http.problems import invalid
 from collector.http.services import Services
-from collector.http.signed import person_of, require, services_of
+from collector.http.signed import person_of, require, scope, services_of
 from collector.people import May
 from collector.queue import (
     Acknowledge,
@@ -309,7 +309,9 @@ def get_metrics(request: Request) -> Response:
 async def get_events(request: Request) -> StreamingResponse:
     """For open pages: what has changed."""
     services = services_of(request)
-    stream = events.stream(services.changes, services.health, welcome=still_signed_in(request))
+    stream = events.stream(
+        services.changes, services.health, welcome=still_signed_in(request), named=scope(request) is None
+    )
     return StreamingResponse(stream, headers=events.HEADERS, media_type=events.MEDIA_TYPE)
 
 

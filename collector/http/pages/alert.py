@@ -121,9 +121,10 @@ def _refusal(
 
 
 def _done(request: Request, row: Row, alert: Alert, action: str, t: Words) -> Response:
-    """Tells the page that asked; without scripts, shows the alert."""
+    """Tells the page that asked; without scripts, shows the alert, or the queue where it is out of sight."""
     if not by_script(request):
-        return RedirectResponse(f"/alerts/{row.id}", HTTPStatus.SEE_OTHER)
+        seen = context(request)[0].relational.alert(row.id) is not None
+        return RedirectResponse(f"/alerts/{row.id}" if seen else "/", HTTPStatus.SEE_OTHER)
     when = t.moment(alert.snoozed_until, row.place.zone) if alert.snoozed_until is not None else ""
     text = t(f"done.{action}", what=f"{row.about} · {row.place.name}", when=when)
     event = json.dumps({"done": {"text": text, "alert": row.id}})

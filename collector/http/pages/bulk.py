@@ -145,5 +145,6 @@ def _chosen(form: list[tuple[str, str]]) -> dict[int, int | None]:
     for name, value in form:
         id_, _, revision = value.partition(".")
         if name == "alert" and id_.isascii() and id_.isdecimal() and len(id_) < 16:
-            found[int(id_)] = int(revision) if revision.isascii() and revision.isdecimal() else None
+            known = revision.isascii() and revision.isdecimal() and len(revision) < 16
+            found[int(id_)] = int(revision) if known else None
     return found

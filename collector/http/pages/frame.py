@@ -40,14 +40,20 @@ class UnknownPageError(Problem):
 
 
 async def _form(request: Request) -> dict[str, str]:
-    body = (await request.body()).decode("utf-8", "replace")
-    given = dict(parse_qsl(body, keep_blank_values=True, max_num_fields=50))
+    given = dict(await _sent(request, 50))
     return {name: value for name, value in given.items() if name != FORM_FIELD}
 
 
 async def _fields(request: Request) -> list[tuple[str, str]]:
+    return await _sent(request, 600)
+
+
+async def _sent(request: Request, most: int) -> list[tuple[str, str]]:
     body = (await request.body()).decode("utf-8", "replace")
-    return parse_qsl(body, keep_blank_values=True, max_num_fields=600)
+    try:
+        return parse_qsl(body, keep_blank_values=True, max_num_fields=most)
+    except ValueError:
+        raise Problem(HTTPStatus.BAD_REQUEST, f"this form has more than {most} fields") from None
 
 
 GivenForm = Annotated[dict[str, str], Depends(_form)]

@@ -1,9 +1,9 @@
 """One's own page: language and hours, password, tokens of the API, and where one is signed in."""
 
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import RedirectResponse, Response
 
 from collector import credentials
@@ -97,7 +97,7 @@ def make_token(request: Request, form: GivenForm) -> Response:
 
 
 @router.post("/me/tokens/{id_}/revoke")
-def revoke_token(request: Request, id_: int) -> Response:
+def revoke_token(request: Request, id_: Annotated[int, Path(ge=1, le=2**53)]) -> Response:
     """Ends one of one's own tokens."""
     services, _, now = context(request)
     person = _here(request).person

@@ -45,7 +45,7 @@ class Filters:
             industry=query.get("industry", ""),
             presence=presence if presence in PRESENCES else "",
             delivery=delivery if delivery in DELIVERIES else "",
-            show=min(max(int(show), PAGE), MOST) if show.isascii() and show.isdecimal() else PAGE,
+            show=min(max(int(show[:9]), PAGE), MOST) if show.isascii() and show.isdecimal() else PAGE,
         )
 
     def url(self, **changes: str | int) -> str:

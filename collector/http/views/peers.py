@@ -53,13 +53,13 @@ class Distribution:
     at: int
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts: values as they are."""
+        """For scripts: values as they are; peers may be others' robots, so none is named."""
         return {
             "measure": self.measure,
             "unit": self.unit,
             "same": dict(self.shared),
             "own": None if self.own is None else self.own.value,
-            "peers": [{"id": peer.id, "name": peer.name, "value": peer.value} for peer in self.peers],
+            "peers": [{"value": peer.value} for peer in self.peers],
             "count": self.count,
             "median": self.median,
             "limit": self.limit,

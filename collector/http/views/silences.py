@@ -36,6 +36,7 @@ class Line:
     who: str
     ended: str
     hidden: int
+    may_end: bool
     url: str
     zone: tzinfo
 
@@ -91,7 +92,8 @@ def preview(services: Services, matchers: tuple[Matcher, ...], t: Words, now: in
     found = services.relational.silences.preview(matchers, SHOWN)
     seen = services.relational.queue.by_ids([alert.id for alert in found.alerts])
     listed = [alert for alert in found.alerts if alert.id in seen]
-    return Preview(words(services, matchers, t), found.count, rows(services, listed, t, now))
+    held = services.relational.silences.narrowed(matchers)
+    return Preview(words(services, held, t), found.count, rows(services, listed, t, now))
 
 
 def prefilled(alerts: Sequence[Alert], by: str) -> tuple[Matcher, ...]:
@@ -158,6 +160,7 @@ def _line(
         who=person(names_, silence.creator, t),
         ended=ended,
         hidden=hidden,
+        may_end=state != "ended" and services.relational.silences.may_change(silence),
         url=url,
         zone=tz,
     )
