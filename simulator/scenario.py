@@ -46,7 +46,7 @@ _LASTING = (
     "relocalization_failing",
 )
 _AGO_MS = {
-    "robot_silent": 5 * HOUR,
+    "robot_silent": 2 * HOUR,
     "low_conversion": 5 * DAY,
     "low_satisfaction": 6 * DAY,
     "silent_customer": 7 * DAY + 8 * HOUR,
@@ -83,7 +83,8 @@ def appearing(robots: Sequence[Robot], known: Iterable[Fault], at: int) -> Fault
 
 
 def _lasting(robots: Sequence[Robot], seed: int, now: int) -> Iterator[Fault]:
-    silent, others = robots[0], _spread(robots[1:])
+    silent = _of_an_open_site(robots, seed, now - _AGO_MS["robot_silent"], now + HOUR)
+    others = _spread([robot for robot in robots if robot is not silent])
     for position, kind in enumerate(_LASTING[: max(_MUST_SHOW, len(robots))]):
         robot = silent if kind == "robot_silent" else others[(position - 1) % len(others)]
         ago = _AGO_MS.get(kind)
@@ -98,6 +99,13 @@ def _over(robots: Sequence[Robot], now: int) -> Iterator[Fault]:
 def _spread(robots: Sequence[Robot]) -> list[Robot]:
     """Every second robot first, so that few sites have two in trouble."""
     return [*robots[::2], *robots[1::2]]
+
+
+def _of_an_open_site(robots: Sequence[Robot], seed: int, begin: int, end: int) -> Robot:
+    """The first whose site is open all that time: at another, nobody would miss it."""
+    grid = np.arange(begin, end, _GRID_MS, dtype=np.int64)
+    is_open = (robot for robot in robots if Behavior(seed, robot, (), _GRID_MS).is_open(grid).all())
+    return next(is_open, robots[0])
 
 
 def _busy_since(robot: Robot, seed: int, now: int) -> int:

@@ -38,5 +38,6 @@ def test_what_cannot_be_read_is_declared(nats: Broker, tmp_path: Path, ledger: s
         robot = until("all is settled", settled)
         assert 0 < robot["samples_lost"] < 50
         assert robot["samples_refused"] == 0
-        assert robot["epoch"] == epoch
+        if ledger == "whole":  # else the next epoch may have begun by now
+            assert robot["epoch"] == epoch
         assert robot["delivery"]["clash"] is None
