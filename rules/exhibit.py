@@ -25,8 +25,8 @@ class Exhibit:
     unit: str
 
     def evidence(self, number: float, truth: int) -> Evidence:
-        """With what it was on one robot."""
-        value = None if math.isnan(number) else number
+        """With what it was on one robot. A number too large to be one, as a mean of such is, is none."""
+        value = number if math.isfinite(number) else None
         return Evidence(
             self.measure,
             self.metrics,

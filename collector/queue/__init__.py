@@ -14,12 +14,13 @@ They touch in three places, and only here:
   one carries on. A person's close while the signal fires is the end of the alert; the next one opens
   when the signal has resolved and fires anew. So soon after a person's close, it is a relapse.
 - A signal that resolves closes an alert that nobody has taken. Once a person has taken an alert, it
-  stays until a person closes it: whoever works on it decides when it is done.
+  stays until that person is done with it, or leaves it alone: whoever works on it decides when it is done.
 - A snooze ends by itself. The alert is again what it was before, new or acknowledged.
 
 Two deadlines run in the owner's working time: to be taken, and to be solved. They stand still while the
 alert is snoozed. One that passes escalates the alert; one that is not solved is escalated day by day, while
-its signal lasts. A taken alert that nobody moves for two working days comes back as new.
+its signal lasts, in working time. A taken alert that nobody moves for two working days comes back as new; if
+its signal has resolved, it is closed as resolved instead.
 
 Over both machines lies what suppresses an alert: another alert, a storm of its rule, or its own flapping, as
 the rules engine says; beside it a silence or maintenance of people's making. Of the two the engine's is shown

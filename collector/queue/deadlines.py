@@ -29,12 +29,21 @@ def resumed(alert: Alert, now: int, calendar: WorkCalendar) -> Alert:
 def handed_over(alert: Alert, now: int, before: WorkCalendar, after: WorkCalendar) -> Alert:
     """The same working time is left, in the new owner's calendar; what has passed has passed."""
     at = now if alert.snoozed_at is None else alert.snoozed_at
+    resolve_due_at = _rest(alert.resolve_due_at, at, before, after)
     return replace(
         alert,
         ack_due_at=_rest(alert.ack_due_at, at, before, after),
-        resolve_due_at=_rest(alert.resolve_due_at, at, before, after),
-        escalates_at=_rest(alert.escalates_at, at, before, after),
+        resolve_due_at=resolve_due_at,
+        escalates_at=_told_at(alert, resolve_due_at, at, after),
     )
+
+
+def _told_at(alert: Alert, resolve_due_at: int | None, at: int, after: WorkCalendar) -> int | None:
+    """When it is next escalated in the new owner's time: no sooner once it was told, else when it is due."""
+    if alert.escalates_at is None or resolve_due_at is None:
+        return alert.escalates_at
+    told = any(point.key == "resolve_missed" for point in alert.reasons)
+    return after.open_at(alert.escalates_at if told else max(resolve_due_at, at))
 
 
 def returning(alert: Alert, now: int, calendar: WorkCalendar) -> Alert:
@@ -53,4 +62,7 @@ def _later(due: int | None, working_ms: int, calendar: WorkCalendar) -> int | No
 
 
 def _rest(due: int | None, at: int, before: WorkCalendar, after: WorkCalendar) -> int | None:
-    return due if due is None or due <= at else after.add(at, before.between(at, due))
+    if due is None or due <= at:
+        return due
+    left = before.between(at, due)
+    return after.add(at, left) if left else after.open_at(at)

@@ -26,6 +26,7 @@ from rules.lifecycle import State
 from rules.rule import Rule
 
 RELAPSE_MS: Final = 7 * 24 * 3_600_000  # so soon after a person's close, the next alert is a relapse
+LATE_MS: Final = 5 * 60_000  # so much before that close it may have fired: the engine speaks of what was
 
 # What an alert's signal becomes when the engine's does. Every state in which the condition neither holds
 # nor just ended is `resolved` to the alert.
@@ -101,7 +102,7 @@ def _relapsed(step: Step, earlier: Alert | None) -> Step:
     alert = step.alert
     if earlier is None or earlier.closed_by == SYSTEM or earlier.closed_at is None:
         return step
-    if not 0 <= alert.opened_at - earlier.closed_at <= RELAPSE_MS:
+    if not -LATE_MS <= alert.opened_at - earlier.closed_at <= RELAPSE_MS:
         return step
     count = earlier.relapses + 1
     entry = Entry(alert.opened_at, Kind.RELAPSED, SYSTEM, {"of": earlier.id, "count": count})
@@ -110,13 +111,12 @@ def _relapsed(step: Step, earlier: Alert | None) -> Step:
 
 def advance(alert: Alert, now: int, calendar: WorkCalendar) -> Step | None:
     """What the time alone has made of an alert: it wakes, is escalated, comes back; None where nothing."""
-    entries: list[Entry] = []
+    now_so, entries = alert, list[Entry]()
     for change in (wake, escalate, come_back):
-        step = change(alert, now, calendar)
+        step = change(now_so, now, calendar)
         if step is not None:
-            alert = step.alert
-            entries += step.entries
-    return Step(alert, tuple(entries)) if entries else None
+            now_so, entries = step.alert, [*entries, *step.entries]
+    return None if now_so is alert else Step(now_so, tuple(entries))
 
 
 def wake(alert: Alert, now: int, calendar: WorkCalendar = EVERYBODYS) -> Step | None:
@@ -130,17 +130,24 @@ def wake(alert: Alert, now: int, calendar: WorkCalendar = EVERYBODYS) -> Step | 
 
 
 def escalate(alert: Alert, now: int, calendar: WorkCalendar) -> Step | None:
-    """Says so when a deadline has passed: once that nobody took it, and day by day that it is not solved."""
+    """Says so when a deadline has passed: once that nobody took it, and day by day that it is not solved.
+
+    The latter in working time only; until then it waits, without an entry.
+    """
     if alert.work not in (Work.NEW, Work.ACKNOWLEDGED) or alert.hidden_by is not None:
         return None
-    entries: list[Entry] = []
+    told, entries = alert, list[Entry]()
     if alert.work is Work.NEW and alert.ack_missed_at is None and _passed(alert.ack_due_at, now):
-        alert = replace(_missed(alert, "ack_missed"), ack_missed_at=now)
+        told = replace(_missed(told, "ack_missed"), ack_missed_at=now)
         entries.append(_escalation("ack", alert.ack_due_at, now))
     if alert.signal is not Signal.RESOLVED and _passed(alert.escalates_at, now):
-        alert = replace(_missed(alert, "resolve_missed"), escalates_at=again_at(now, calendar))
-        entries.append(_escalation("resolve", alert.resolve_due_at, now))
-    return Step(alert, tuple(entries)) if entries else None
+        opens = calendar.open_at(now)
+        if opens > now:
+            told = replace(told, escalates_at=opens)
+        else:
+            told = replace(_missed(told, "resolve_missed"), escalates_at=again_at(now, calendar))
+            entries.append(_escalation("resolve", alert.resolve_due_at, now))
+    return None if told is alert else Step(told, tuple(entries))
 
 
 def _passed(due: int | None, now: int) -> bool:
@@ -156,9 +163,11 @@ def _escalation(deadline: str, due: int | None, now: int) -> Entry:
 
 
 def come_back(alert: Alert, now: int, _calendar: WorkCalendar) -> Step | None:
-    """An alert that somebody took and nobody moved since is new again."""
+    """An alert that somebody took and nobody moved since is new again; if it has resolved, it is closed."""
     if alert.work not in RETURNS or not _passed(alert.returns_at, now) or alert.hidden_by is not None:
         return None
+    if alert.signal is Signal.RESOLVED:
+        return _ended(alert, None, now)
     new = replace(
         alert,
         work=RETURNS[alert.work],
@@ -181,8 +190,13 @@ def follow(alert: Alert, state: State, at: int) -> Step:
     changed = replace(alert, signal=signal, signal_at=at)
     if signal is not Signal.RESOLVED or alert.acknowledged_at is not None:
         return Step(changed, (entry,))
-    step = closed(changed, Reason.RESOLVED, None, SYSTEM, at)
-    return Step(replace(step.alert, revision=alert.revision + 1), (entry, *step.entries))
+    step = _ended(changed, None, at)
+    return Step(step.alert, (entry, *step.entries))
+
+
+def _ended(alert: Alert, note: str | None, at: int) -> Step:
+    step = closed(alert, Reason.RESOLVED, note, SYSTEM, at)
+    return Step(replace(step.alert, revision=alert.revision + 1), step.entries)
 
 
 def suppress(alert: Alert, by: By | None, at: int) -> Step:
@@ -213,9 +227,7 @@ def _told(by: By) -> dict[str, str | int | float | None]:
 
 def withdraw(alert: Alert, at: int) -> Step:
     """Ends an open alert whose rule no longer exists: nothing would ever end it otherwise."""
-    note = f"the rule {alert.rule} is no longer in use"
-    step = closed(alert, Reason.RESOLVED, note, SYSTEM, at)
-    return Step(replace(step.alert, revision=alert.revision + 1), step.entries)
+    return _ended(alert, f"the rule {alert.rule} is no longer in use", at)
 
 
 def value_in(reading: Reading, measure: str) -> float | None:

@@ -58,7 +58,7 @@ def commit(connection: Connection, evaluations: Iterable[Evaluation], rules: Rul
     for evaluation in listed:
         ledger.take(evaluation)
     changed = ledger.write()
-    restand(connection, ledger.customers, max(marks.values(), default=0))
+    restand(connection, ledger.customers, max(marks.values(), default=0), exactly=False)
     return changed
 
 

@@ -30,10 +30,18 @@ State = Literal["open", "closed", "all"]
 By = Literal["customer", "site"]
 Item = TypeVar("Item")
 MAX_GROUPS: Final = 500
+_ID_DIGITS: Final = 19  # as many as the largest number of a database has
 
 
 class CursorError(ValueError):
     """The cursor is not one that this queue gave out."""
+
+
+def cursor_id(cursor: str) -> int:
+    """The id that a cursor is, in a list by id. Raises `CursorError`."""
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < _ID_DIGITS):
+        raise CursorError("is not a cursor of this list; take it from 'next' of the page before")
+    return int(cursor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from collector.notifying.message import Message
 from collector.notifying.retrying import GIVE_UP_MS
 from collector.queue import Severity
 from collector.relational.database import Database
-from collector.relational.listing import CursorError, Page
+from collector.relational.listing import Page, cursor_id
 from collector.relational.schema import alerts, happenings, journal, notifications, told
 from collector.relational.sight import seen_by
 
@@ -266,7 +266,7 @@ class Notifications:
         """Notifications, the newest first; the cursor is the last id of the page. Raises `CursorError`."""
         statement = _matching(select(notifications), query or NotificationQuery())
         if after is not None:
-            statement = statement.where(notifications.c.id < _cursor(after))
+            statement = statement.where(notifications.c.id < cursor_id(after))
         with self._database.reading() as connection:
             found = connection.execute(statement.order_by(notifications.c.id.desc()).limit(limit + 1)).all()
         listed = tuple(_notification(row) for row in found[:limit])
@@ -425,12 +425,6 @@ def _matching(statement: Select[Any], query: NotificationQuery) -> Select[Any]:
         seen = select(alerts.c.id).where(seen_by(query.csm, alerts.c.customer))
         statement = statement.where(or_(row.person == query.csm, row.alert.in_(seen)))
     return statement
-
-
-def _cursor(given: str) -> int:
-    if not (given.isascii() and given.isdecimal() and len(given) < 19):
-        raise CursorError("is not a cursor of this list; take it from 'next' of the page before")
-    return int(given)
 
 
 def _notification(row: Row[Any], *, attempts: int | None = None) -> Notification:

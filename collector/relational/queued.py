@@ -193,7 +193,7 @@ class Queue:
             due = rows.due(connection, now, _DUE_AT_ONCE)
             calendars = calendars_of(connection, due)
             steps = [queue.advance(alert, now, calendars[alert.id]) for alert in due]
-            saved = rows.save(connection, [step for step in steps if step is not None])
+            saved = _save(connection, [step for step in steps if step is not None], now)
             return [*changed, *(alert.id for alert in saved)]
 
     def rerank(self, now: int) -> int:
@@ -243,7 +243,8 @@ def _told(connection: Connection, refusal: Refusal) -> Refusal:
     return refusal
 
 
-def _save(connection: Connection, steps: Sequence[Step], now: int) -> None:
+def _save(connection: Connection, steps: Sequence[Step], now: int) -> list[Alert]:
     saved = rows.save(connection, steps)
     ended = {alert.customer for alert in saved if not alert.is_open and alert.customer is not None}
-    restanding.restand(connection, ended, now)
+    restanding.restand(connection, ended, now, exactly=False)
+    return saved

@@ -1,7 +1,7 @@
 """The rank of alerts once more, where their customers stand differently now."""
 
-from collections.abc import Collection, Iterator
-from typing import Final
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
 
 from sqlalchemy import JSON, Connection, bindparam, insert, select, update
 
@@ -15,22 +15,31 @@ _AT_ONCE: Final = 100  # customers of a transaction: nobody who writes waits for
 _DAY_MS: Final = 86_400_000
 
 
-def restand(connection: Connection, customers: Collection[str], now: int) -> int:
-    """Ranks the open alerts of these customers by how they stand now; answers how many moved."""
+def restand(connection: Connection, customers: Collection[str], now: int, *, exactly: bool = True) -> int:
+    """Ranks the open alerts of these customers by how they stand now; answers how many were written.
+
+    Those too (unless `exactly` is false) of which only the numbers behind the points are others: each robot
+    more would rewrite all alerts of a large customer, for the same rank.
+    """
     if not customers:
         return 0
     standing = standings(connection, customers, now)
-    adds = {name: [point.as_json() for point in standing_points(of)] for name, of in standing.items()}
+    told = (lambda point: point) if exactly else _rank
+    adds = {name: [told(point.as_json()) for point in standing_points(of)] for name, of in standing.items()}
     moved = []
     for portion in portions(sorted(customers)):
         columns = (alerts.c.id, alerts.c.customer, alerts.c.opened_at, alerts.c.reasons)
         query = select(*columns).where(IS_OPEN, alerts.c.customer.in_(portion))
         for id_, customer, opened_at, stored in connection.execute(query):
-            if [point for point in stored or () if point["key"] in OF_STANDING] != adds[customer]:
+            if [told(point) for point in stored or () if point["key"] in OF_STANDING] != adds[customer]:
                 before = map(Point.of_json, stored or ())
                 moved.append(_moved(id_, opened_at, ranking.restood(before, standing[customer])))
     _write(connection, moved)
     return len(moved)
+
+
+def _rank(point: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"key": point["key"], "points": point["points"]}
 
 
 def _moved(id_: int, opened_at: int, reasons: tuple[Point, ...]) -> dict[str, object]:

@@ -8,12 +8,13 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select
 from collector import queue
 from collector.queue import SYSTEM, Alert, Step
 from collector.relational import alerts as rows
-from collector.relational.cases import IS_OPEN, places
+from collector.relational.cases import IS_OPEN, places, portions
 from collector.relational.schema import alerts, silences
 from collector.relational.sight import alerts_seen_by
 from collector.silences import Draft, Matcher, Recurrence, Silence, SilenceKind, facts, first
 
 _PORTION: Final = 1_000
+_SILENCES_AT_ONCE: Final = 50  # of a statement: databases limit how deep conditions are, and their values
 _COLUMNS: Final = ("rule", "severity", "subsystem", "kind", "entity", "site", "customer")
 
 
@@ -71,6 +72,12 @@ def _judged(alert: Alert, attributes: Any, now_active: Sequence[Silence], now: i
 
 
 def _touched(connection: Connection, changed: Sequence[Silence]) -> Iterator[list[Alert]]:
+    """An alert that several touch may come more than once, each time as it is by then."""
+    for some in portions(changed, _SILENCES_AT_ONCE):
+        yield from _touched_by(connection, some)
+
+
+def _touched_by(connection: Connection, changed: Sequence[Silence]) -> Iterator[list[Alert]]:
     ids = [silence.id for silence in changed]
     wide = or_(alerts.c.silence.in_(ids), *(narrowed(silence.matchers) for silence in changed))
     last = 0

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from collector.queue import Alert
 from collector.relational import silences as rows
 from collector.relational.database import Database
-from collector.relational.listing import Page
+from collector.relational.listing import Page, cursor_id
 from collector.silences import Draft, Matcher, Silence, check
 
 
@@ -56,8 +56,11 @@ class Silences:
     def page(
         self, now: int, *, ended: bool | None = False, after: str | None = None, limit: int = 100
     ) -> Page[Silence]:
-        """Silences, the newest first; the cursor is the last id. Those that go on, that ended, or all."""
-        before = int(after) if after and after.isascii() and after.isdecimal() else None
+        """Silences, the newest first; the cursor is the last id. Those that go on, that ended, or all.
+
+        Raises `CursorError`.
+        """
+        before = None if after is None else cursor_id(after)
         with self._database.reading() as connection:
             found = rows.listed(connection, now, ended=ended, before=before, limit=limit + 1, csm=self._csm)
         return Page(tuple(found[:limit]), str(found[limit - 1].id) if len(found) > limit else None)

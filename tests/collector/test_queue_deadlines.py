@@ -36,6 +36,7 @@ from tests.collector.test_queue import FIRED, RULE
 HOUR = 3_600_000
 SHANGHAI = WorkCalendar("Asia/Shanghai")
 BERLIN = WorkCalendar("Europe/Berlin", "mo-sa 08:00-12:00, 13:00-17:00", "2026-12-24 2026-12-25")
+ALWAYS = WorkCalendar(None, "mo-su 00:00-24:00")
 CASE = Case("ACME", "Hall 2", "mei", SHANGHAI, Standing(300_000, "CNY", 20, 2, 8))
 INHIBITED = By("inhibited", "Silent", Entity("robot", "r1"))
 SILENCED = By("silenced", "", Entity("silence", "3"))
@@ -104,6 +105,41 @@ def test_what_is_not_solved_is_escalated_day_by_day() -> None:
     assert later(replace(rested, returns_at=None), times[-1] + 100 * HOUR)[1] == []
 
 
+@pytest.mark.parametrize(
+    ("when", "owner", "hours"),
+    [
+        ("2026-12-05T11:00", "bo", SHANGHAI),  # a Saturday: no working time is left until Monday 09:00
+        ("2026-12-05T11:00", "ana", BERLIN),  # who works on Saturdays
+        ("2026-12-04T16:00", "ana", BERLIN),  # two hours are left until Monday, and Berlin has just begun
+    ],
+)
+def test_another_owner_is_not_told_sooner(when: str, owner: str, hours: WorkCalendar) -> None:
+    """After an escalation the next one keeps its 24 hours, and is in the new owner's working time."""
+    alert = opened(at("2026-12-02T15:00") - 24 * HOUR, Case(calendar=ALWAYS))
+    alert = replace(alert, resolve_due_at=at("2026-12-04T15:00"), escalates_at=at("2026-12-04T15:00"))
+    alert = done(later(alert, at("2026-12-04T15:00"))[0], Acknowledge(), at(when))
+    assert alert.escalates_at == at("2026-12-07T09:00")
+    given = done(alert, Assign(owner, hours), at(when))
+    assert given.escalates_at == hours.open_at(at("2026-12-07T09:00"))
+
+
+def test_another_owner_of_what_nobody_was_told_yet() -> None:
+    """It is told at its new deadline; where that is the end of a day, when work begins again."""
+    given = done(opened(), Assign("ana", BERLIN), FRIDAY)
+    assert given.resolve_due_at == at("2026-12-01T00:00")  # Monday 17:00 in Berlin
+    assert given.escalates_at == at("2026-12-01T15:00")
+
+
+def test_nothing_is_escalated_outside_of_working_time() -> None:
+    """A deadline at the end of a day's work, or whose hours were changed since, is told when work begins."""
+    alert = replace(opened(), ack_due_at=None, escalates_at=at("2026-11-27T18:00"))
+    step = queue.advance(alert, at("2026-11-28T11:00"), SHANGHAI)
+    assert step is not None
+    assert (step.entries, step.alert.next_at) == ((), at("2026-11-30T09:00"))
+    assert later(step.alert, at("2026-11-30T08:59")) == (step.alert, [])
+    assert later(step.alert, at("2026-11-30T09:00"))[1] == [Kind.ESCALATED]
+
+
 def test_a_snooze_stops_the_clock() -> None:
     """One working hour of snooze moves both deadlines by one working hour; a night moves nothing."""
     snoozed = done(opened(), Snooze(at("2026-11-27T16:00"), "closed"), FRIDAY)
@@ -145,6 +181,17 @@ def test_what_nobody_moves_comes_back() -> None:
     assert later(back, at("2026-12-02T11:00")) == (back, [])
 
 
+def test_what_nobody_moves_ends_if_it_has_resolved() -> None:
+    """New and resolved it would stay forever, and swallow the next episode: it is closed as resolved."""
+    taken = done(opened(), Acknowledge(), FRIDAY)
+    rested = queue.follow(taken, State.RESOLVED, FRIDAY + 1).alert
+    ended, kinds = later(rested, at("2026-12-01T15:00"))
+    assert kinds == [Kind.CLOSED]
+    assert (ended.work, ended.close_reason, ended.closed_by) == (Work.CLOSED, Reason.RESOLVED, "system")
+    assert (ended.acknowledged_by, ended.next_at) == ("mei", None)
+    assert ended.revision == rested.revision + 1
+
+
 def test_a_snooze_is_no_idleness() -> None:
     """The two days begin when it ends."""
     snoozed = done(done(opened(), Acknowledge(), FRIDAY), Snooze(at("2026-12-07T09:00"), "part"), FRIDAY)
@@ -180,7 +227,13 @@ def test_the_engine_is_shown_first() -> None:
 
 @pytest.mark.parametrize(
     ("days", "who", "relapsed"),
-    [(7, "mei", True), (7.01, "mei", False), (1, "system", False)],
+    [
+        (7, "mei", True),
+        (7.01, "mei", False),
+        (1, "system", False),
+        (-30 / 86_400, "mei", True),  # it fired just before the close, and was seen 30 s later
+        (-6 / 1_440, "mei", False),
+    ],
 )
 def test_a_relapse(days: float, who: str, relapsed: bool) -> None:
     """The next alert within seven days of a person's close names the one before, and counts."""
@@ -268,6 +321,8 @@ class Life(RuleBasedStateMachine):
         assert (step is not None) == (due is not None and due <= self.now)
         if step is not None:
             self.take(step)
+            resolve = [entry for entry in step.entries if entry.detail.get("deadline") == "resolve"]
+            assert all(self.calendar.open_at(entry.at) == entry.at for entry in resolve)
 
     @precondition(lambda self: self.alert.is_open)
     @rule(state=st.sampled_from(list(State)))
@@ -325,6 +380,11 @@ class Life(RuleBasedStateMachine):
         pairs = zip(of["resolve"], of["resolve"][1:], strict=False)
         assert all(second - first >= 24 * HOUR for first, second in pairs)
         assert self.alert.escalated == len(told)
+
+    @invariant()
+    def what_is_over_and_nobodys_is_closed(self) -> None:
+        """A new alert whose signal has resolved would swallow the next episode."""
+        assert (self.alert.work, self.alert.signal) != (Work.NEW, Signal.RESOLVED)
 
     @invariant()
     def the_trail_tells_all(self) -> None:

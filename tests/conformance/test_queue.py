@@ -137,6 +137,27 @@ def test_the_rank_follows_the_share_of_robots(filled: Relational) -> None:
     assert share(filled, first) == 10
 
 
+def test_what_a_commit_leaves_of_the_share(filled: Relational) -> None:
+    """One robot more that is no point more rewrites no alert; the daily ranking tells the new number."""
+    fleet = [f"f{number:02}" for number in range(40)]
+    filled.import_robots([*ROBOTS, *(RobotRecord(name, customer="Big") for name in fleet)])
+    signals = Signals()
+    [first] = filled.commit(signals.fires(T, "Silent", fleet[0]), RULES)
+    found = []
+    for number in range(1, 4):
+        filled.commit(signals.fires(T + number, "Silent", fleet[number]), RULES)
+        found.append((share(filled, first), affected(filled, first)))
+    assert found == [(1, 2), (2, 3), (2, 3)]
+    assert filled.queue.rerank(T + DAY) == 4
+    assert (share(filled, first), affected(filled, first)) == (2, 4)
+
+
+def affected(filled: Relational, id_: int) -> object:
+    """How many robots the points for the share are said to follow from."""
+    reasons = filled.queue.by_ids([id_])[id_].reasons
+    return next(point.values["affected"] for point in reasons if point.key == "share")
+
+
 def share(filled: Relational, id_: int) -> float:
     """The points for the share of robots, which the priority includes."""
     alert = filled.alert(id_)
@@ -197,6 +218,20 @@ def test_what_time_brings(filled: Relational, url: str) -> None:
     assert alert is not None
     assert (alert.work, alert.escalated, alert.revision) == (Work.NEW, 2, 2)
     assert [kind for _, kind in happened(url)] == ["opened", "escalated", "returned", "escalated"]
+
+
+def test_what_resolved_does_not_come_back(filled: Relational) -> None:
+    """It ends instead, which lowers its customer's share, and the next episode is an alert of its own."""
+    signals = Signals()
+    first, second = filled.commit(signals.fires(T, "Silent", "r1", "r2"), RULES)
+    filled.act(first, Acknowledge(), "mei", T)
+    filled.act(second, Snooze(T + 9 * DAY, "later"), "mei", T)
+    filled.commit(signals.becomes(T + 1, "Silent", "r1", State.RESOLVED), RULES)
+    assert filled.advance(T + 2 * DAY) == [first]
+    assert [entry.kind for entry in filled.history(first)][-1] is Kind.CLOSED
+    assert share(filled, second) == 10
+    [third] = filled.commit(signals.fires(T + 2 * DAY + 1, "Silent", "r1"), RULES)
+    assert third != first
 
 
 def test_a_long_time_away(filled: Relational) -> None:

@@ -9,7 +9,8 @@ from sqlalchemy import insert
 
 from collector.queue import Acknowledge, Kind
 from collector.registry import Kind as Kinds
-from collector.relational import AlertQuery, Relational, RobotRecord
+from collector.relational import AlertQuery, CursorError, Relational, RobotRecord
+from collector.relational import silences as silence_rows
 from collector.relational.database import Database
 from collector.relational.schema import customers
 from collector.relational.seen import SeenRelational
@@ -81,6 +82,20 @@ def test_a_silence_to_come(filled: Relational) -> None:
     assert filled.advance(T + HOUR - 1) == []
     assert filled.advance(T + HOUR) == [id_]
     assert filled.advance(T + HOUR) == []
+
+
+def test_more_silences_at_once_than_a_statement_can_name(filled: Relational, url: str) -> None:
+    """A thousand and more begin in the same moment: each alert is hidden once, by the oldest of its own."""
+    ids = filled.commit(Signals().fires(T, "Silent", "r1", "k1"), RULES)
+    with closing(Database(url)) as raw, raw.writing() as connection:
+        for number in range(1_100):
+            named = draft(Matcher("robot", "=", ("r1" if number % 2 else f"x{number}",)), begins=T + HOUR)
+            silence_rows.add(connection, named, "mei", T)
+    assert filled.advance(T + HOUR) == ids[:1]
+    assert hidden(filled) == {"r1": "silenced 2"}
+    assert len([entry for entry in filled.history(ids[0]) if entry.kind is Kind.SUPPRESSED]) == 1
+    assert filled.advance(T + 2 * HOUR) == ids[:1]
+    assert hidden(filled) == {}
 
 
 def test_a_maintenance_every_sunday(filled: Relational) -> None:
@@ -247,6 +262,13 @@ def test_silences_page_by_page(filled: Relational) -> None:
     assert len(filled.silences.page(T + 1, ended=None).items) == 5
     assert [each.id for each in filled.silences.page(T + 2 * HOUR, ended=True).items] == ids[::-1]
     assert filled.silences.one(ids[0]) == second.items[1]
+
+
+@pytest.mark.parametrize("cursor", ["9" * 20, "9" * 5_000, "-1", "x", "²"])
+def test_a_cursor_that_is_none(filled: Relational, cursor: str) -> None:
+    """What no page before gave out is refused, however long it is."""
+    with pytest.raises(CursorError):
+        filled.silences.page(T, after=cursor)
 
 
 def test_people_work_on_what_is_hidden(filled: Relational) -> None:

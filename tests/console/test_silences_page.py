@@ -189,6 +189,13 @@ def test_what_is_wrong_with_a_silence_is_told_at_once(
     assert not built.services.relational.silences.page(built.now, ended=None).items
 
 
+@pytest.mark.parametrize("before", ["9" * 20, "x"])
+def test_a_page_of_silences_that_does_not_exist(client: TestClient, before: str) -> None:
+    """A page says so."""
+    answer = client.get(f"/silences?before={before}", headers=HTML)
+    assert answer.status_code == 404
+
+
 @pytest.mark.parametrize("id_", ["99", "x", "9" * 30])
 def test_a_silence_that_does_not_exist(client: TestClient, id_: str) -> None:
     """Cannot be ended."""

@@ -226,6 +226,13 @@ def test_silences_that_are_not_there(client: TestClient) -> None:
         assert ask(client, method, f"silences/7{path}", body)[0] == 404
 
 
+@pytest.mark.parametrize("cursor", ["9" * 20, "9" * 5_000, "x"])
+def test_a_cursor_of_silences_that_is_none(client: TestClient, cursor: str) -> None:
+    """Refused, naming the field."""
+    status, problem = ask(client, "GET", f"silences?after={cursor}")
+    assert (status, problem["errors"][0]["field"]) == (422, "after")
+
+
 def test_views_of_who_asks(client: TestClient, ana: TestClient) -> None:
     """Kept, chosen, removed; each person has its own."""
     assert ask(client, "PUT", "views", {"name": "mine", "query": "?owner=me"})[0] == 200

@@ -14,6 +14,7 @@ from rules.rule import (
     Compare,
     Comparison,
     Condition,
+    Gauge,
     Group,
     Increase,
     Ratio,
@@ -211,6 +212,23 @@ def test_evidence_begins_with_what_holds() -> None:
         ("silence of robot", 0.0, "s", False),
     ]
     assert (event.evidence[2].comparison, event.evidence[2].thresholds) == ("at least", (3600.0,))
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_a_number_too_large_to_be_one_is_none() -> None:
+    """The mean of what is nearly the largest float is infinite, which no database takes: shown as unknown."""
+    heat = Compare(Gauge("a.heat", "mean", 10 * MINUTE), Comparison("above", 3))
+    running = engine(rule("Hot", heat, for_ms=3 * MINUTE))
+    for minute in range(1, 8):
+        sampled = batch(minute, {0: 0})
+        running.feed(replace(sampled, values={"a.heat": np.array([1.7e308])}))
+    said = running.tick(7 * MINUTE)
+    events = [event for evaluation in said for event in evaluation.events]
+    assert [(e.after, e.value, e.evidence[0].value) for e in events] == [
+        (State.PENDING, 1.7e308, 1.7e308),
+        (State.FIRING, None, None),
+    ]
+    assert [(reading.value, reading.evidence[0].value) for reading in said[-1].readings] == [(None, None)]
 
 
 def test_readings_show_what_is_going_on() -> None:

@@ -10,10 +10,11 @@ from collector.http.api import alerts
 from collector.http.api.refusals import REFUSALS, TOKEN
 from collector.http.api.v1 import Given
 from collector.http.fields import EmptyIsNone, GivenInstant, Instant, Limit, rfc3339
-from collector.http.problems import Problem, missing
+from collector.http.problems import Problem, invalid, missing
 from collector.http.services import Services
 from collector.http.signed import require, services_of
 from collector.people import May
+from collector.relational import CursorError
 from collector.relational.silencing import Changed, EndedSilenceError, UnknownSilenceError
 from collector.silences import (
     MAX_MATCHERS,
@@ -116,9 +117,11 @@ def list_silences(request: Request, given: Annotated[SilenceFilter, Query()]) ->
     """Silences and maintenance windows that go on or are to come, the newest first."""
     services = services_of(request)
     ended = {"current": False, "ended": True, "all": None}[given.state or "current"]
-    page = services.relational.silences.page(
-        services.clock(), ended=ended, after=given.after, limit=given.limit
-    )
+    silences, now = services.relational.silences, services.clock()
+    try:
+        page = silences.page(now, ended=ended, after=given.after, limit=given.limit)
+    except CursorError as error:
+        raise invalid("after", str(error)) from None
     return SilencePage(items=[_item(services, each) for each in page.items], next=page.next)
 
 

@@ -16,6 +16,7 @@ from collector.http.views.rows import rows
 from collector.http.views.times import DAYS, given_days, local, moment, weekly
 from collector.people import May
 from collector.queue import Alert
+from collector.relational import CursorError
 from collector.relational.silencing import EndedSilenceError, UnknownSilenceError
 from collector.silences import OPS, Draft, InvalidSilenceError, Matcher, SilenceKind
 
@@ -32,7 +33,10 @@ def silences(request: Request) -> Response:
     before = request.query_params.get("before", "")
     names = services.relational.accounts.names()
     person = person_of(request)
-    found = view.sections(services, names, person.tz, before, t, now)
+    try:
+        found = view.sections(services, names, person.tz, before, t, now)
+    except CursorError:
+        raise UnknownPageError("error.404_text") from None
     return render(request, "silences.html", section="queue", sections=found, may_work=person.may(May.WORK))
 
 

@@ -62,7 +62,10 @@ class Preview:
 def sections(
     services: Services, names: Mapping[str, str], clock: str | None, before: str, t: Words, now: int
 ) -> list[Section]:
-    """What hides alerts, what will, and what no longer does; times are those of the reader's `clock`."""
+    """What hides alerts, what will, and what no longer does; times are those of the reader's `clock`.
+
+    Raises `CursorError`.
+    """
     alive = services.relational.silences.page(now, ended=False, limit=10 * PAGE).items
     over = services.relational.silences.page(now, ended=True, after=before or None, limit=PAGE)
     found = {state: [one for one in alive if one.state(now) == state] for state in ("active", "waiting")}
