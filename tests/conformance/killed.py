@@ -25,14 +25,14 @@ from collector.silences import Draft, Matcher, SilenceKind
 from rules.lifecycle import State
 from tests.collector.evaluations import HOUR, RULES, Signals
 
-T = 1_795_309_200_000
+T = 1_795_309_200_000  # a Sunday, 01:00 UTC
 DAY = 24 * HOUR
 Step = Callable[[Relational], object]
 
 
 def life(number: int) -> list[Step]:
     """All that can happen to an alert of a robot of its own, each step such as may be tried again."""
-    robot, at, signals = f"r{number:05}", T + number * 40 * DAY, Signals()
+    robot, at, signals = f"r{number:05}", T + number * 42 * DAY, Signals()
     fires, resolves = (
         signals.fires(at, "Silent", robot),
         signals.becomes(at + 5, "Silent", robot, State.RESOLVED),
@@ -49,7 +49,7 @@ def life(number: int) -> list[Step]:
         lambda relational: _act(relational, robot, Close(Reason.FIXED_ON_SITE), 3, at + 3 * HOUR),
         lambda relational: relational.commit(resolves, RULES),
         lambda relational: relational.commit(again, RULES),
-        lambda relational: relational.advance(at + 10 * DAY),
+        lambda relational: relational.advance(at + 10 * DAY + 8 * HOUR),  # in working time
         lambda relational: _act(relational, robot, Close(Reason.EXPECTED), 0, at + 11 * DAY, episode=2),
     ]
 
