@@ -66,7 +66,7 @@ def _reads_the_first(page: Page, t: Words) -> int:
     expect(page.locator("h1")).to_have_text(t("todo.mine", n=7))
     first = page.locator(".first-alert")
     expect(first).to_contain_text(t("first.kicker"))
-    for reason in (t("why.renewal", n=13), t("why.share", n=4, affected=2, of=4)):
+    for reason in (t("why.renewal", n=12), t("why.share", n=4, affected=2, of=4)):
         expect(first.locator(".whys")).to_contain_text(reason)
     expect(first.locator(".owner")).to_have_text(LI.name)
     expect(first.locator(".due")).to_be_visible()
