@@ -163,6 +163,25 @@ class Fields:
         return self.read(key, reader, None)
 
 
+def read(file: str, data: bytes, problems: list[Problem], reader: Callable[[Node], _T]) -> _T | None:
+    """What `reader` makes of the document in `data`; None where it cannot tell, and `problems` say why."""
+    node = parse(file, data, problems)
+    if node is None:
+        return None
+    try:
+        return _read(node, reader)
+    except GivingUp:
+        return None
+
+
+def _read(node: Node, reader: Callable[[Node], _T]) -> _T | None:
+    try:
+        return reader(node)
+    except Refused as refused:
+        node.source.record(refused)
+        return None
+
+
 def parse(file: str, data: bytes, problems: list[Problem]) -> Node | None:
     """The document in `data`; None where it is no document of ours, and `problems` say why."""
     source = Source(file, problems)

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from rules import values
+from rules import document, values
 from rules.document import (
     MAX_BYTES,
     Fields,
@@ -18,7 +18,6 @@ from rules.document import (
     each,
     hint,
     one_or_more,
-    parse,
     shown,
 )
 from rules.grammar import suppression
@@ -184,16 +183,7 @@ def _file(path: Path, language: _Language, problems: list[Problem]) -> _File | N
     except OSError as error:
         problems.append(Problem(str(path), 0, 0, f"cannot be read: {error.strerror or error}"))
         return None
-    node = parse(str(path), data, problems)
-    if node is None:
-        return None
-    try:
-        return _document(node, language)
-    except GivingUp:
-        return None
-    except Refused as refused:
-        node.source.record(refused)
-        return None
+    return document.read(str(path), data, problems, lambda node: _document(node, language))
 
 
 def _document(node: Node, language: _Language) -> _File:

@@ -11,6 +11,8 @@ from rules.rule import EntityKind, Text
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+", re.ASCII)
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", re.ASCII)
+_TIME = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)", re.ASCII)
+_DAY_MINUTES = 24 * 60
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}|([{}])")
@@ -98,6 +100,15 @@ def natural(node: Node) -> float:
     if found < 0:
         raise node.refused(f"must not be negative, and is {shown(node)}")
     return found
+
+
+def minute_of_day(node: Node) -> int:
+    """A time of a day from 00:00 to 24:00, in minutes since it began."""
+    found = _TIME.fullmatch(text(node))
+    minute = int(found[1]) * 60 + int(found[2]) if found else _DAY_MINUTES + 1
+    if minute > _DAY_MINUTES:
+        raise node.refused(f"must be a time from 00:00 to 24:00, not {shown(node)}")
+    return minute
 
 
 def span(node: Node) -> int:

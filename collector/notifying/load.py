@@ -22,12 +22,11 @@ from collector.notifying.settings import (
 )
 from collector.queue import Severity
 from collector.wording import LANGUAGES, Language
-from rules import values
+from rules import document, values
 from rules.document import (
     MAX_BYTES,
     Entries,
     Fields,
-    GivingUp,
     Node,
     Problem,
     Refused,
@@ -35,7 +34,6 @@ from rules.document import (
     each,
     hint,
     one_or_more,
-    parse,
     shown,
 )
 
@@ -47,9 +45,7 @@ _ROUTE_KEYS: Final = (
 )  # fmt: skip
 _WEEKDAYS: Final = ("mo", "tu", "we", "th", "fr", "sa", "su")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-_TIME: Final = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)", re.ASCII)
 _VARIABLE: Final = re.compile(r"\$\{([^{}]*)\}")
-_DAY_MINUTES: Final = 24 * 60
 _FROM: Final = "the collector's settings"
 Usable = Callable[[str], str | None]  # of a channel's URL: why it is not, or None
 _T = TypeVar("_T")
@@ -77,15 +73,7 @@ def load(path: Path, environment: Mapping[str, str], usable: Usable) -> Settings
 def read(name: str, data: bytes, environment: Mapping[str, str], usable: Usable) -> Settings:
     """The settings in the bytes of a file of that name. Raises `SettingsErrors`."""
     problems: list[Problem] = []
-    node = parse(name, data, problems)
-    found = None
-    if node is not None:
-        try:
-            found = _Reader(environment, usable).document(node)
-        except GivingUp:
-            pass
-        except Refused as refused:
-            node.source.record(refused)
+    found = document.read(name, data, problems, _Reader(environment, usable).document)
     if problems or found is None:
         raise SettingsErrors(sorted(problems, key=lambda problem: problem.position))
     return found
@@ -192,8 +180,8 @@ class _Reader:
     def _quiet(self, node: Node) -> Quiet:
         fields = Fields(node, "quiet hours")
         fields.only(("from", "to", "tz", "days", "except", "channels"))
-        begin = fields.need("from", _minute, ', such as from: "22:00"')
-        end = fields.need("to", _minute, ', such as to: "07:00"')
+        begin = fields.need("from", values.minute_of_day, ', such as from: "22:00"')
+        end = fields.need("to", values.minute_of_day, ', such as to: "07:00"')
         zone = fields.need("tz", _zone, ", such as tz: Asia/Shanghai")
         quiet = Quiet(
             begin=begin or 0,
@@ -212,7 +200,7 @@ class _Reader:
     def _digest(self, node: Node) -> DigestTime:
         fields = Fields(node, '"digest"')
         fields.only(("at", "tz", "days", "channels"))
-        at = fields.need("at", _minute, ', such as at: "08:30"')
+        at = fields.need("at", values.minute_of_day, ', such as at: "08:30"')
         zone = fields.need("tz", _zone, ", such as tz: Asia/Shanghai")
         channels = fields.need("channels", self._named_channels, ", such as channels: [owner]")
         days = fields.read("days", _days, frozenset(range(5)))
@@ -243,14 +231,6 @@ def _severity(node: Node) -> Severity:
 
 def _kind(node: Node) -> Kind:
     return Kind(values.choice(tuple(kind.value for kind in Kind))(node))
-
-
-def _minute(node: Node) -> int:
-    found = _TIME.fullmatch(values.text(node))
-    minute = int(found[1]) * 60 + int(found[2]) if found else _DAY_MINUTES + 1
-    if minute > _DAY_MINUTES:
-        raise node.refused(f"must be a time from 00:00 to 24:00, not {shown(node)}")
-    return minute
 
 
 def _zone(node: Node) -> str:

@@ -16,7 +16,8 @@ from collector.scores.settings import (
     Settings,
     Trend,
 )
-from rules.document import Entries, Fields, Node, Problem, Refused, hint, one_or_more, parse, shown
+from rules import document
+from rules.document import Entries, Fields, Node, Problem, hint, one_or_more, shown
 from rules.values import choice, finite, natural, share, text, whole
 
 SCHEMA: Final = "robovitals-scores/1"
@@ -56,13 +57,7 @@ def load(path: Path, catalogue: Catalogue) -> Settings:
 def read(file: str, data: bytes, catalogue: Catalogue) -> Settings:
     """The weights written in `data`. Raises `WeightsError`."""
     problems: list[Problem] = []
-    node = parse(file, data, problems)
-    found = None
-    if node is not None:
-        try:
-            found = _settings(node, catalogue)
-        except Refused as refused:
-            node.source.record(refused)
+    found = document.read(file, data, problems, lambda node: _settings(node, catalogue))
     if problems or found is None:
         raise WeightsError(problems)
     return found

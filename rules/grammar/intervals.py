@@ -1,6 +1,5 @@
 """`time_intervals`: named sets of weekdays, times of day and dates."""
 
-import re
 from datetime import date
 from itertools import pairwise
 
@@ -10,8 +9,6 @@ from rules.rule import Minutes, TimeSpans
 
 WEEKDAYS = ("mo", "tu", "we", "th", "fr", "sa", "su")
 EVERY_DAY = tuple(range(7))
-_TIME = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)", re.ASCII)
-_DAY_MINUTES = 24 * 60
 Dates = tuple[str, str]
 
 
@@ -62,8 +59,8 @@ def _times(node: Node) -> tuple[Minutes, ...]:
 def _minutes(node: Node) -> Minutes:
     fields = Fields(node, "a time of day")
     fields.only(("from", "to"))
-    start = fields.need("from", _minute, ", such as from: 09:00")
-    end = fields.need("to", _minute, ", such as to: 18:00")
+    start = fields.need("from", values.minute_of_day, ", such as from: 09:00")
+    end = fields.need("to", values.minute_of_day, ", such as to: 18:00")
     if start is None or end is None:
         raise Refused
     if start >= end:
@@ -74,14 +71,6 @@ def _minutes(node: Node) -> Minutes:
 
 
 _MIDNIGHT = "ends before it begins; the end of a day is to: 24:00"
-
-
-def _minute(node: Node) -> int:
-    found = _TIME.fullmatch(values.text(node))
-    minute = int(found[1]) * 60 + int(found[2]) if found else _DAY_MINUTES + 1
-    if minute > _DAY_MINUTES:
-        raise node.refused(f"must be a time from 00:00 to 24:00, not {shown(node)}")
-    return minute
 
 
 def _clock(minute: int) -> str:

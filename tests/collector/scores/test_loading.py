@@ -67,6 +67,13 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert [line.split(":")[1] for line in str(refused.value).splitlines()] == ["14", "58"]
 
 
+def test_a_file_of_hundreds_of_mistakes_is_refused() -> None:
+    """Reading ends at so many, as it does for rules, and those are told."""
+    data = "".join(f"unknown{number}: 1\n" for number in range(300)).encode()
+    with pytest.raises(WeightsError, match="unknown0"):
+        read("weights.yaml", data, CATALOGUE)
+
+
 @pytest.mark.parametrize("data", [b"", b"\xff", b"- 1", b"weights: {a: &x 1}", b"[" * 50])
 def test_what_is_no_such_file_is_refused(data: bytes) -> None:
     """Nothing else is raised."""
