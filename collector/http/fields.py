@@ -59,6 +59,11 @@ def duration(given: object) -> int:
     return int(found[1]) * _SECONDS[found[2] or "s"] * 1_000
 
 
+def whole_number(given: str, digits: int = 15) -> int | None:
+    """The whole number from 0 that a form or an address gives; None where it is none, or has more digits."""
+    return int(given) if given.isascii() and given.isdecimal() and len(given) <= digits else None
+
+
 def one_of(given: str, known: Sequence[str], what: str) -> str:
     """`given`, if it is known. Raises `ValueError` with what it might be."""
     if given not in known:

@@ -29,7 +29,8 @@ from collector.queue import (
     Work,
 )
 from collector.ranking import Point
-from collector.relational.cases import IS_OPEN, of_keys, portions
+from collector.relational.cases import IS_OPEN, of_keys
+from collector.relational.database import portions
 from collector.relational.schema import alerts, audit, happenings
 from rules.evaluation import By, Entity, Evidence, SignalKey
 

@@ -13,16 +13,16 @@ from collector.queue import Alert
 from collector.ranking import DAY_MS, FORGOTTEN_DAYS, Standing
 from collector.registry import RobotRecord
 from collector.relational import roster
+from collector.relational.database import portions
 from collector.relational.schema import alerts, contracts, customers, people, robots, sites
 from rules.evaluation import Entity, SignalKey
 from rules.zones import clock
 
 IS_OPEN: Final = text("work != 'closed'")  # as indexes have it: a parameter would keep them from use
-_PORTION: Final = 500  # a statement takes only so many parameters
+Name = TypeVar("Name")
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _OF_SITE: Final = ("tz", "open_hours", "holidays", "region")
 _OF_CUSTOMER: Final = ("tier", "stage", "csm", "industry", "region")
-Name = TypeVar("Name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,6 @@ class Place:
     tz: str | None = None
     csm: str | None = None
     attributes: Mapping[str, str | float] = field(default_factory=dict)
-
-
-def portions(names: Iterable[Name], most: int = _PORTION) -> Iterator[list[Name]]:
-    """So many at a time as one statement takes, or fewer."""
-    listed = list(names)
-    return (listed[at : at + most] for at in range(0, len(listed), most))
 
 
 def of_keys(

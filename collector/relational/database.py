@@ -1,13 +1,23 @@
 """Opening the database, and the two ways to use it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Final, TypeVar
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from collector.relational import postgresql, sqlite, versions
+
+_PORTION: Final = 500  # a statement takes only so many parameters
+Name = TypeVar("Name")
+
+
+def portions(names: Iterable[Name], most: int = _PORTION) -> Iterator[list[Name]]:
+    """So many at a time as one statement takes, or fewer."""
+    listed = list(names)
+    return (listed[at : at + most] for at in range(0, len(listed), most))
 
 
 class UnusableDatabaseError(Exception):

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from sqlalchemy import Connection, select
 
 from collector.registry import Difference, Kind
-from collector.relational.records import portions
+from collector.relational.database import portions
 from collector.relational.schema import customers, people, robots
 
 _NAMING: Final[Mapping[Kind, tuple[Literal["csm", "customer"], ...]]] = {

@@ -9,7 +9,8 @@ from collector.queue import Alert, Assign, Step
 from collector.registry import Kind
 from collector.registry.differences import Difference
 from collector.relational import alerts as rows
-from collector.relational.cases import IS_OPEN, Place, calendars, calendars_of, places, portions
+from collector.relational.cases import IS_OPEN, Place, calendars, calendars_of, places
+from collector.relational.database import portions
 from collector.relational.restanding import restand
 from collector.relational.schema import alerts, customers
 from collector.relational.silences import rejudge_alerts

@@ -14,7 +14,6 @@ from collector.relational.schema import (
     contracts,
     customers,
     journal,
-    people,
     revisions,
     robots,
     scores,
@@ -168,11 +167,6 @@ class Portfolio:
             }
             used = set(connection.scalars(select(robots.c.industry).distinct()))
         return found | {"industry": sorted({*found["industry"], *filter(None, used)})}
-
-    def names(self) -> dict[str, str]:
-        """The names of people by id."""
-        with self._database.reading() as connection:
-            return {row.id: row.name for row in connection.execute(select(people.c.id, people.c.name))}
 
     def customer(self, id_: str) -> Registered | None:
         """A customer that is registered, or that some robot names."""

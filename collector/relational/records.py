@@ -1,6 +1,6 @@
 """Records of the registry as rows: which are asked for, found, added and changed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
@@ -8,12 +8,12 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, inse
 
 from collector.registry import Contract, Customer, Kind, Record, RobotRecord, Site, Stage, Tier, values
 from collector.relational import roster
+from collector.relational.database import portions
 from collector.relational.listing import CursorError
 from collector.relational.roster import mentions
 from collector.relational.schema import contracts, customers, robots, sites
 from collector.relational.sight import clients, of_robot, seen_by, sees
 
-_PORTION: Final = 500  # of the parameters that a statement takes
 TABLES: Final[Mapping[Kind, Table]] = {
     Kind.CUSTOMER: customers,
     Kind.CONTRACT: contracts,
@@ -153,10 +153,6 @@ def seen(connection: Connection, kind: Kind, id_: str, scope: str | None) -> Rec
         return found
     [whose] = clients(connection, [found])
     return found if sees(connection, scope, whose) else None
-
-
-def portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (ids[at : at + _PORTION] for at in range(0, len(ids), _PORTION))
 
 
 def add(connection: Connection, kind: Kind, records: Sequence[Record]) -> None:

@@ -34,7 +34,7 @@ from collector.registry.differences import Difference, compared, removal
 from collector.registry.problems import Problem, shown
 from collector.registry.records import Value, kind_of, values
 from collector.relational import journal, moving, records, roster, sight
-from collector.relational.database import Database
+from collector.relational.database import Database, portions
 from collector.relational.doubts import Doubt, doubts
 from collector.relational.journal import Change
 from collector.relational.listing import CursorError, Page
@@ -156,7 +156,7 @@ class Registry:
         """The contracts of these customers, the one that ends first at the beginning."""
         found: dict[str, list[Contract]] = {id_: [] for id_ in ids}
         with self._database.reading() as connection:
-            for portion in records.portions(list(found)):
+            for portion in portions(list(found)):
                 query = select(contracts).where(contracts.c.customer.in_(portion))
                 for row in connection.execute(query.order_by(contracts.c.ends_on, contracts.c.id)).mappings():
                     found[row["customer"]].append(Contract(**row))
@@ -188,7 +188,7 @@ class Registry:
         """The customers' time zones: of its first site that has one, by name."""
         found: dict[str, str] = {}
         with self._database.reading() as connection:
-            for portion in records.portions(sorted(set(ids))):
+            for portion in portions(sorted(set(ids))):
                 query = select(sites.c.customer, sites.c.tz).where(sites.c.customer.in_(portion))
                 for customer, tz in connection.execute(
                     query.where(sites.c.tz.is_not(None)).order_by(sites.c.id)

@@ -7,7 +7,8 @@ from sqlalchemy import JSON, Connection, bindparam, insert, select, update
 
 from collector import ranking
 from collector.ranking import OF_STANDING, Point, standing_points
-from collector.relational.cases import IS_OPEN, portions, standings
+from collector.relational.cases import IS_OPEN, standings
+from collector.relational.database import portions
 from collector.relational.schema import alerts, revisions
 
 RERANKED: Final = "reranked"  # the day of the last time for all, in the table of revisions

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from collector.registry.records import Lifecycle, RobotRecord
+from collector.relational.database import portions
 from collector.relational.schema import customers, revisions, robots, sites
 from collector.relational.sight import of_robot, seen_by
 from collector.relational.versions import ROSTER
@@ -109,16 +110,14 @@ def robot(connection: Connection, id_: str) -> RobotRecord | None:
 
 def by_id(connection: Connection, ids: list[str]) -> dict[str, RobotRecord]:
     """Those of the robots that are known; asked in portions, as a statement takes only so many parameters."""
-    portions = (ids[at : at + 1000] for at in range(0, len(ids), 1000))
-    queries = (select(robots).where(robots.c.id.in_(portion)) for portion in portions)
+    queries = (select(robots).where(robots.c.id.in_(portion)) for portion in portions(ids))
     return {row.id: _record(row) for query in queries for row in connection.execute(query)}
 
 
 def of(connection: Connection, field: Literal["site", "customer"], values: list[str]) -> list[RobotRecord]:
     """Robots in use with one of these values, in the order in which they came."""
     in_use = robots.c.lifecycle != Lifecycle.RETIRED.value
-    portions = (values[at : at + 1000] for at in range(0, len(values), 1000))
-    queries = (_in_order().where(robots.c[field].in_(portion), in_use) for portion in portions)
+    queries = (_in_order().where(robots.c[field].in_(portion), in_use) for portion in portions(values))
     return [_record(row) for query in queries for row in connection.execute(query)]
 
 

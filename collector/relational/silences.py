@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select
 from collector import queue
 from collector.queue import SYSTEM, Alert, Step
 from collector.relational import alerts as rows
-from collector.relational.cases import IS_OPEN, places, portions
+from collector.relational.cases import IS_OPEN, places
+from collector.relational.database import portions
 from collector.relational.schema import alerts, silences
 from collector.relational.sight import alerts_seen_by
 from collector.silences import Draft, Matcher, Recurrence, Silence, SilenceKind, facts, first

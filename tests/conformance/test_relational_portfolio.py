@@ -164,7 +164,7 @@ def test_the_registrys_sites_and_people(portfolio: Relational) -> None:
     person = {"id": "li", "name": "李薇", "role": "csm", "sees": "own", "active": True}
     put(portfolio, people, person)
     assert portfolio.portfolio.sites("A") == ["x", "y"]
-    assert portfolio.portfolio.names() == {"li": "李薇"}
+    assert portfolio.accounts.names() == {"li": "李薇"}
 
 
 def test_who_is_urgent() -> None:

@@ -11,6 +11,7 @@ from collector.http.i18n import Words
 from collector.http.pages.frame import (
     GivenForm,
     UnknownPageError,
+    alert_of,
     by_script,
     context,
     plotted,
@@ -158,8 +159,4 @@ def _action_page(
 def _row(request: Request, id_: str) -> Row:
     """An alert that the reader may see. Raises `UnknownPageError`."""
     services, t, now = context(request)
-    known = id_.isascii() and id_.isdecimal() and len(id_) < 16
-    found = services.relational.alert(int(id_)) if known else None
-    if found is None:
-        raise UnknownPageError("error.404_alert", id=id_[:16])
-    return rows(services, [found], t, now)[0]
+    return rows(services, [alert_of(request, id_)], t, now)[0]

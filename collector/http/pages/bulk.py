@@ -9,7 +9,9 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from collector.http.pages.frame import GivenFields, UnknownPageError, by_script, context, local_path, render
+from collector.http.fields import whole_number
+from collector.http.gate import local_path
+from collector.http.pages.frame import GivenFields, UnknownPageError, by_script, context, render
 from collector.http.pages.refusals import REFUSALS, code, reason
 from collector.http.pages.wanted import wanted
 from collector.http.signed import person_of, require
@@ -144,7 +146,6 @@ def _chosen(form: list[tuple[str, str]]) -> dict[int, int | None]:
     found: dict[int, int | None] = {}
     for name, value in form:
         id_, _, revision = value.partition(".")
-        if name == "alert" and id_.isascii() and id_.isdecimal() and len(id_) < 16:
-            known = revision.isascii() and revision.isdecimal() and len(revision) < 16
-            found[int(id_)] = int(revision) if known else None
+        if name == "alert" and (alert := whole_number(id_)) is not None:
+            found[alert] = whole_number(revision)
     return found

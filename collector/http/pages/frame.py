@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from collector.http import i18n
-from collector.http.fields import rfc3339
+from collector.http.fields import rfc3339, whole_number
 from collector.http.i18n import Words
 from collector.http.problems import Problem
 from collector.http.services import Services
@@ -22,6 +22,7 @@ from collector.http.signed import FORM_FIELD, services_of, signed_in
 from collector.http.views.notices import notices
 from collector.http.views.plots import Plot
 from collector.people import May
+from collector.queue import Alert
 from collector.wording import LANGUAGES
 
 STATIC: Final = Path(str(files("collector.http").joinpath("static")))
@@ -141,9 +142,14 @@ def _times(t: Words) -> dict[str, str]:
     return units | {name: str(plain[f"time.{name}"]) for name in _TIMES}
 
 
-def local_path(given: str) -> str:
-    """The address if it is one of ours, else the start page: nobody is sent to another site."""
-    return given if given.startswith("/") and not given.startswith(("//", "/\\")) else "/"
+def alert_of(request: Request, id_: str) -> Alert:
+    """An alert that the reader may see. Raises `UnknownPageError`."""
+    services, _, _ = context(request)
+    known = whole_number(id_)
+    found = None if known is None else services.relational.alert(known)
+    if found is None:
+        raise UnknownPageError("error.404_alert", id=id_[:16])
+    return found
 
 
 def by_script(request: Request) -> bool:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from collector.http.api.notifications import retry
+from collector.http.fields import whole_number
 from collector.http.gate import local_path
 from collector.http.pages.frame import GivenForm, UnknownPageError, by_script, context, problem, render, words
 from collector.http.problems import Problem
@@ -34,10 +35,11 @@ def notifications(request: Request) -> Response:
 def try_again(request: Request, id_: str, form: GivenForm) -> Response:
     """Tries one again, and shows the page that asked for it."""
     t = words(request)
-    if not (id_.isascii() and id_.isdecimal() and len(id_) < 16):
+    known = whole_number(id_)
+    if known is None:
         raise UnknownPageError("error.404_text")
     try:
-        retry(request, int(id_))
+        retry(request, known)
     except Problem as refused:
         if refused.status_code == HTTPStatus.NOT_FOUND:
             raise UnknownPageError("error.404_text") from None

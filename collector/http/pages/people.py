@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from collector import credentials
 from collector.enrolment import FIELDS, InvalidPersonError, enrol
+from collector.http.fields import whole_number
 from collector.http.i18n import zone
 from collector.http.pages.frame import GivenForm, UnknownPageError, context, render
 from collector.http.signed import require
@@ -73,7 +74,7 @@ def change_person(request: Request, id_: str, form: GivenForm) -> Response:
     admin, before = require(request, May.MANAGE_PEOPLE), _known(request, id_)
     try:
         wanted = enrol(before.id, {name: form[name] for name in FIELDS if name in form}, before)
-        wanted = replace(wanted, revision=_number(form.get("revision", "")))
+        wanted = replace(wanted, revision=_revision(form))
         services.relational.accounts.change(wanted, admin.id, now)
     except InvalidPersonError as error:
         problems = {name: t(f"people.problem.{name}") for name in error.problems}
@@ -178,5 +179,7 @@ def _address(person: Person) -> str:
     return f"/people/{quote(person.id)}"
 
 
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else -1
+def _revision(form: dict[str, str]) -> int:
+    """Of the person as the form was shown; one that nobody ever had where it gives none."""
+    given = whole_number(form.get("revision", ""), 9)
+    return -1 if given is None else given

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from collector.http.pages.frame import GivenForm, UnknownPageError, by_script, context, render
+from collector.http.pages.frame import GivenForm, UnknownPageError, alert_of, by_script, context, render
 from collector.http.signed import require
 from collector.http.views import playbook as view
 from collector.people import May
@@ -37,7 +37,7 @@ def check(request: Request, id_: str, form: GivenForm) -> Response:
     """Ticks a step of an alert's playbook, or takes the tick back; answers the checklist as it is now."""
     services, t, now = context(request)
     person = require(request, May.WORK)
-    alert = _alert(request, id_)
+    alert = alert_of(request, id_)
     play = view.playbook_view(services, alert, t)
     step = form.get("step", "")
     if play is None or step not in {known.id for known in play.steps}:
@@ -60,12 +60,3 @@ def _refused(request: Request, alert: Alert, text: str, status: HTTPStatus) -> R
     if play is not None and by_script(request):
         return render(request, "playbook_piece.html", status, play=play, problem=text)
     return render(request, "error.html", status, section="", status=int(status), title=text, text="")
-
-
-def _alert(request: Request, id_: str) -> Alert:
-    services, _, _ = context(request)
-    known = id_.isascii() and id_.isdecimal() and len(id_) < 16
-    found = services.relational.alert(int(id_)) if known else None
-    if found is None:
-        raise UnknownPageError("error.404_alert", id=id_[:16])
-    return found

@@ -5,7 +5,8 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from collector.http.pages.frame import GivenForm, UnknownPageError, context, local_path, render
+from collector.http.gate import local_path
+from collector.http.pages.frame import GivenForm, UnknownPageError, context, render
 from collector.http.pages.refusals import refused
 from collector.http.signed import person_of
 from collector.http.views import queue as view

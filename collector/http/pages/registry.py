@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import UploadFile
 
 from collector.http.api.registry import MAY, exported
+from collector.http.fields import whole_number
 from collector.http.guard import MAX_FILE
 from collector.http.i18n import Words
 from collector.http.pages.frame import GivenForm, UnknownPageError, context, render
@@ -292,5 +293,4 @@ def _kind(plural: str) -> Kind:
 
 
 def _revision(form: Mapping[str, str]) -> int:
-    text = form.get("revision", "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+    return whole_number(form.get("revision", ""), 9) or 0

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from collector.http.fields import duration
+from collector.http.fields import duration, whole_number
 from collector.http.i18n import Words, zone
 from collector.http.pages.frame import GivenForm, UnknownPageError, by_script, context, render
 from collector.http.signed import person_of, require
@@ -82,10 +82,11 @@ def end(request: Request, id_: str) -> Response:
     """Ends one before its time."""
     services, _, now = context(request)
     person = require(request, May.WORK)
-    if not (id_.isascii() and id_.isdecimal() and len(id_) < 16):
+    known_id = whole_number(id_)
+    if known_id is None:
         raise UnknownPageError("error.404_text")
     try:
-        ended = services.relational.silences.end(int(id_), person.id, now)
+        ended = services.relational.silences.end(known_id, person.id, now)
     except EndedSilenceError:  # somebody was faster; the list says who
         return RedirectResponse("/silences", HTTPStatus.SEE_OTHER)
     except UnknownSilenceError:
@@ -126,8 +127,8 @@ _OP_NAMES: Final = {"=": "is", "!=": "is_not", "in": "one_of", "prefix": "begins
 
 def _alerts(request: Request, ids: list[str]) -> list[Alert]:
     services, _, _ = context(request)
-    known = [int(id_) for id_ in ids[:200] if id_.isascii() and id_.isdecimal() and len(id_) < 16]
-    found = (services.relational.alert(id_) for id_ in known)
+    known = (whole_number(id_) for id_ in ids[:200])
+    found = (services.relational.alert(id_) for id_ in known if id_ is not None)
     return [alert for alert in found if alert is not None]
 
 

@@ -1,6 +1,6 @@
 """What a form asks to be done about alerts."""
 
-from collector.http.fields import duration
+from collector.http.fields import duration, whole_number
 from collector.http.i18n import Words
 from collector.http.pages.frame import UnknownPageError
 from collector.http.pages.refusals import RefusedError
@@ -29,8 +29,7 @@ def wanted(action: str, form: dict[str, str], now: int, t: Words) -> Action:
 
 def revision_of(form: dict[str, str]) -> int | None:
     """The revision that the form was shown with."""
-    given = form.get("revision", "")
-    return int(given) if given.isascii() and given.isdecimal() and len(given) < 16 else None
+    return whole_number(form.get("revision", ""))
 
 
 def _length(form: dict[str, str], t: Words) -> int:

@@ -145,7 +145,7 @@ def page(services: Services, given: Registered, t: Words, now: int) -> CustomerP
     closed = relational.alerts(AlertQuery(state="closed", customer=given.id), limit=ALERTS).items
     total = relational.queue.count(AlertQuery(customer=given.id, suppressed=False))
     average = relational.scores.tier_averages().get(given.tier or "")
-    people = relational.portfolio.names()
+    people = relational.accounts.names()
     return CustomerPage(
         id=given.id,
         url=customer_url(given.id),

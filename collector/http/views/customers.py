@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlencode
 
+from collector.http.fields import whole_number
 from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.http.views.rows import customer_url
@@ -34,13 +35,12 @@ class Filters:
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Filters":
         """The filters of an address; what makes no sense there is left out."""
-        page = query.get("page", "")
         known = {name: query.get(name, "")[:100] for name in FIELDS}
         return cls(
             q=query.get("q", "").strip()[:100],
             **known,
             below="1" if query.get("below") else "",
-            page=max(int(page), 1) if page.isascii() and page.isdecimal() and len(page) < 7 else 1,
+            page=max(whole_number(query.get("page", ""), 6) or 1, 1),
         )
 
     def url(self, **changes: str | int) -> str:
@@ -112,7 +112,7 @@ def page(services: Services, filters: Filters, seen_by: str | None, t: Words, no
     """Customers through these filters, the most urgent first."""
     portfolio = services.relational.portfolio
     lines = portfolio.customers(filters.query(seen_by), now)
-    people, pages = portfolio.names(), max(-(-len(lines) // PAGE), 1)
+    people, pages = services.relational.accounts.names(), max(-(-len(lines) // PAGE), 1)
     at = min(filters.page, pages)
     here = portfolio.with_alerts(lines[(at - 1) * PAGE : at * PAGE])
     sparks = _sparks(services, here, t)

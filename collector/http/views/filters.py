@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlencode
 
+from collector.http.fields import whole_number
 from collector.queue import Severity, Work
 
 TODO: Final = (Work.NEW, Work.ACKNOWLEDGED)
@@ -90,4 +91,4 @@ class Filters:
 
 
 def _id(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
+    return whole_number(text) or 0
