@@ -3,11 +3,12 @@
 import base64
 import binascii
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     Select,
@@ -30,6 +31,7 @@ State = Literal["open", "closed", "all"]
 By = Literal["customer", "site"]
 Item = TypeVar("Item")
 MAX_GROUPS: Final = 500
+_SEARCHED: Final = ("entity", "customer", "site", "rule", "owner")
 _ID_DIGITS: Final = 19  # as many as the largest number of a database has
 
 
@@ -132,24 +134,32 @@ class Group:
 
 def page(connection: Connection, query: AlertQuery, after: str | None, limit: int) -> Page[Alert]:
     """At most `limit` alerts after the cursor `after`. Raises `CursorError`."""
-    statement = _ordered(select(alerts).where(*_matching(query)), query.state)
+    wanted = _matching(query)
     if after is not None:
-        statement = statement.where(_beyond(query.state, _read_cursor(query.state, after)))
-    found = [read(row) for row in connection.execute(statement.limit(limit + 1))]
+        wanted.append(_beyond(query.state, _read_cursor(query.state, after)))
+    first = _ordered(_ids(wanted), query.state).limit(limit + 1)
+    statement = _ordered(select(alerts).where(alerts.c.id.in_(first)), query.state)
+    found = [read(row) for row in connection.execute(statement)]
     more = len(found) > limit
     return Page(tuple(found[:limit]), _cursor(query.state, found[limit - 1]) if more else None)
 
 
 def ids(connection: Connection, query: AlertQuery, limit: int) -> list[int]:
     """The ids of the first alerts."""
-    statement = _ordered(select(alerts.c.id).where(*_matching(query)), query.state)
-    return list(connection.scalars(statement.limit(limit)))
+    return list(connection.scalars(_ordered(_ids(_matching(query)), query.state).limit(limit)))
+
+
+def _ids(wanted: Sequence[ColumnElement[bool]]) -> Select[tuple[int]]:
+    """The ids alone: an index has them, where rows are wide."""
+    return select(alerts.c.id).where(*wanted).correlate(None)
 
 
 def counts(connection: Connection, query: AlertQuery, now: int) -> Counts:
     """The open alerts by work and severity, whatever the query says of these two."""
     query = replace(query, state="open", work=None, works=(), severity=None, overdue_at=None)
     shown = _matching(replace(query, suppressed=False))
+    if query.text:
+        shown = [alerts.c.id.in_(_ids(shown))]
     late = func.sum(case((alerts.c.due_at < now, 1), else_=0))
     nobodys = func.sum(case((alerts.c.owner.is_(None), 1), else_=0))
     by = (alerts.c.work, alerts.c.severity)
@@ -269,11 +279,13 @@ def _of_whom(query: AlertQuery) -> list[ColumnElement[bool]]:
 
 
 def _mentions(text: str, rules: tuple[str, ...]) -> ColumnElement[bool]:
-    columns: list[Column[Any]] = [alerts.c[n] for n in ("entity", "customer", "site", "rule", "owner")]
+    """Looked for once, in all of them together, a line each."""
+    columns: list[ColumnElement[str]] = [func.coalesce(alerts.c[name], "") for name in _SEARCHED]
+    together = reduce(lambda before, column: before + "\n" + column, columns)
     named = select(robots.c.id).where(robots.c.name.icontains(text, autoescape=True))
     is_robot = and_(alerts.c.kind == "robot", alerts.c.entity.in_(named))
-    found = [column.icontains(text, autoescape=True) for column in columns]
-    return or_(*found, is_robot, *([alerts.c.rule.in_(rules)] if rules else []))
+    found = together.icontains(text, autoescape=True)
+    return or_(found, is_robot, *([alerts.c.rule.in_(rules)] if rules else []))
 
 
 def _hidden_by(by: SignalKey) -> list[ColumnElement[bool]]:

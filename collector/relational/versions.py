@@ -10,6 +10,7 @@ from collector.relational.schema import VERSION, alerts, metadata, revisions, sc
 ROSTER = "roster"
 _COUNTED = 2  # the first version that counts changes of the roster
 _RANKED = 4  # the first that orders the queue by priority
+_FORMER_INDEXES = ("queue_order", "shown_order")
 
 
 class NewerSchemaError(Exception):
@@ -51,11 +52,12 @@ def _complete(connection: Connection) -> None:
                 connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {defined}")
         for index in table.indexes:
             index.create(connection, checkfirst=True)
+    for name in _FORMER_INDEXES:
+        connection.exec_driver_sql(f"DROP INDEX IF EXISTS {name}")
 
 
 def _rank(connection: Connection) -> None:
     """Gives the alerts of an older version the rank that their severity gives, and what time brings them."""
-    connection.exec_driver_sql("DROP INDEX IF EXISTS queue_order")
     for severity in Severity:
         points = ranking.points(severity, ranking.Standing())
         values = {
