@@ -84,10 +84,11 @@ class Chain:
         for counter in range(len(self.level)):
             if samples.lacks(counter):
                 odd |= self._vanished(counter, samples, np.isnan(samples.counter(counter)))
-        late = np.flatnonzero(samples.t < self.at[row])
+        late = np.flatnonzero(samples.t <= self.at[row])
         if late.size:
             levels = samples.counters(range(len(self.level)), late) + self.offset[:, row[late]]
-            odd[late] |= (levels > self.level[:, row[late]]).any(axis=0)
+            known, tied = self.level[:, row[late]], samples.t[late] == self.at[row[late]]
+            odd[late] |= np.where(tied, levels < known, levels > known).any(axis=0)
         return odd
 
     def settle(self, samples: Columns) -> tuple[list[Shift], list[Old]]:
@@ -111,18 +112,16 @@ class Chain:
             olds += self._old(int(samples.row[place]), samples, place)
         return shifts, olds
 
-    def advance(self, samples: Columns, rows: Rows, places: Rows) -> None:
-        """The newest regular samples of these robots."""
+    def advance(self, samples: Columns, rows: Rows, places: Rows, rivals: Rows) -> None:
+        """The newest regular samples of these robots, and others of the same times."""
         self.at[rows] = samples.t[places]
         for counter in range(len(self.level)):
-            values = samples.counter(counter)[places]
-            if samples.lacks(counter):
-                known = ~np.isnan(values)
-                self.present[counter, rows] = known
-                self.level[counter, rows[known]] = values[known] + self.offset[counter, rows[known]]
-            else:
-                self.present[counter, rows] = True
-                self.level[counter, rows] = values + self.offset[counter, rows]
+            level, offset, values = self.level[counter], self.offset[counter], samples.counter(counter)
+            found = values[places]
+            self.present[counter, rows] = ~np.isnan(found) if samples.lacks(counter) else True
+            level[rows] = np.fmax(level[rows], found + offset[rows])
+            of = samples.row[rivals]
+            np.fmax.at(level, of, values[rivals] + offset[of])
 
     def _vanished(self, counter: int, samples: Columns, lacking: Flags) -> Flags:
         """Whether a sample lacks a counter that an earlier one of its robot had."""
@@ -168,13 +167,11 @@ class Chain:
             self.first[:, row] -= by
             self.offset[:, row] -= _too_high(levels, values, self.first[:, row])
             yield self._lowered(row, len(self.older.get(row, ())), until, by)
-        elif t >= self.at[row]:
-            known = ~np.isnan(values)
+            return
+        self.level[:, row] = np.fmax(self.level[:, row], values + self.offset[:, row])
+        if t >= self.at[row]:
             self.at[row] = t
-            self.level[:, row] = np.where(known, levels, self.level[:, row])
-            self.present[:, row] = known
-        else:  # of a counter that later samples lack
-            self.level[:, row] = np.fmax(self.level[:, row], values + self.offset[:, row])
+            self.present[:, row] = ~np.isnan(values)
 
     def _extend(self, row: int, place: int, t: int, values: Floats) -> Iterator[Shift]:
         """A sample of an epoch that is over."""

@@ -58,6 +58,7 @@ class Strip:
         """As of `count` times: a sample counts from the time that `bucket` numbers on."""
         samples, robots = self.samples, len(self.at_before)
         use = self.current & (bucket < count) & (samples.t >= self.at_before[samples.row])
+        use[self._outdone] = False
         chosen = np.flatnonzero(use)
         flat = np.maximum(bucket[chosen], 0) * robots + samples.row[chosen]
         at = np.full((count, robots), NEVER)
@@ -73,17 +74,46 @@ class Strip:
         return _carried(at, place)
 
     @cached_property
+    def _by_robot(self) -> Rows:
+        """The samples of a robot one after another, in the order in which they came."""
+        row = self.samples.row
+        order = np.argsort(row.astype(np.uint16), kind="stable")  # a radix sort, of the lower half
+        if len(self.at_before) > np.iinfo(np.uint16).max:
+            order = order[np.argsort((row[order] >> 16).astype(np.uint16), kind="stable")]
+        return order
+
+    @cached_property
     def _in_order(self) -> bool:
         """Whether the samples of every robot come in the order of their times: the last one is the newest."""
-        row, t = self.samples.row, self.samples.t
-        if len(self.at_before) > np.iinfo(np.uint16).max:
-            return False
-        order = np.argsort(row.astype(np.uint16), kind="stable")  # a radix sort
-        later = np.diff(t[order]) >= 0
-        return bool((later | (np.diff(row[order]) != 0)).all())
+        row, t = self.samples.row[self._by_robot], self.samples.t[self._by_robot]
+        return not ((np.diff(t) < 0) & (np.diff(row) == 0)).any()
 
-    def last(self) -> tuple[Rows, Rows]:
-        """Robots with a new newest sample in the strip, and where it stands in `samples`."""
+    @cached_property
+    def _outdone(self) -> Rows:
+        """Samples that tell nothing: one of the same robot and time rose higher, and came before."""
+        row, t = self.samples.row, self.samples.t
+        order = self._by_robot if self._in_order else np.lexsort((t, row))
+        tied = np.flatnonzero((np.diff(t[order]) == 0) & (np.diff(row[order]) == 0))
+        falls = self._height(order[tied + 1]) < self._height(order[tied])
+        if not falls.any():
+            return tied[:0]
+        found: list[int] = []
+        highest: dict[tuple[int, int], float] = {}
+        places = order[np.union1d(tied, tied + 1)]
+        for place, height in zip(places.tolist(), self._height(places).tolist(), strict=True):
+            key = int(row[place]), int(t[place])
+            if height < highest.setdefault(key, height):
+                found.append(place)
+            highest[key] = max(height, highest[key])
+        return np.array(found, dtype=np.intp)
+
+    def _height(self, places: Rows) -> Floats:
+        """Within an epoch, a sample with a higher sum of counters is a later one."""
+        height: Floats = np.nansum(self.samples.counters(range(len(self._level_before)), places), axis=0)
+        return height
+
+    def last(self) -> tuple[Rows, Rows, Rows]:
+        """Robots with a newer sample, where the newest stands in `samples`, and others of its time."""
         samples, robots = self.samples, len(self.at_before)
         at = self.at_before.copy()
         np.maximum.at(at, samples.row[self.current], samples.t[self.current])
@@ -91,7 +121,7 @@ class Strip:
         place = np.full(robots, -1, dtype=np.intp)
         place[samples.row[newest]] = newest
         rows = np.flatnonzero(place >= 0)
-        return rows, place[rows]
+        return rows, place[rows], newest[place[samples.row[newest]] != newest]
 
     def level_before(self, counter: int) -> Floats:
         """[robot]: the level of a counter before the strip."""

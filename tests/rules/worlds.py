@@ -101,7 +101,7 @@ def rosters(dice: Dice, span: Scale) -> tuple[tuple[int, Robots], ...]:
 
 # What the bytes of a sample mean: time since the one before (in paces), how late it came (in units; -1: taken
 # by a clock that is ahead), what happens, how counters rise, the gauges, whether it comes again.
-_GAPS = (*[1] * 8, *[0.5] * 4, 0.1, *[2] * 4, 8)
+_GAPS = (*[1] * 8, *[0.5] * 4, 0.1, *[2] * 4, 8, 0)
 _LATE = (*[0] * 10, 1, 1, 2, 2, 5, 5, 30, 90, 300, -1, -1)
 _HAPPENS = (*[""] * 14, "epoch", "lacking")
 _RISE = (0, 1, 0, 3, 0.25, 0, 2)
@@ -140,9 +140,10 @@ class Stream:
     def samples(self, drawn: bytes) -> list[Sample]:
         """The next sample, and perhaps the same once more."""
         dice = Dice(drawn)
-        self.place += max(dice.pick(_GAPS) * self.pace, 0.1)
+        gap, late, happens = dice.pick(_GAPS), dice.pick(_LATE), dice.pick(_HAPPENS)
+        least = 0.2 if happens == "epoch" else 0.1 if gap else 0  # two epochs are never of one time
+        self.place += max(gap * self.pace, least)
         self.seq += 1
-        late, happens = dice.pick(_LATE), dice.pick(_HAPPENS)
         self._count(happens, [dice.pick(_RISE) for _ in COUNTERS])
         unit = self.span.unit
         when = self.span.begin + round(self.place * 10) * unit // 10
