@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import inspect, text, update
 
 from collector.queue import Acknowledge, Kind
 from collector.relational import AlertQuery, Relational, RobotRecord, UnusableDatabaseError
@@ -52,6 +52,21 @@ def test_the_first_versions_database_goes_on(old: str) -> None:
     assert relational.roster_revision() > revision
     assert relational.roster().ids == ("r1", "r2", "r3")
     relational.close()
+
+
+def test_an_index_that_has_no_use_any_more_is_gone(url: str) -> None:
+    """The indexes of a database of schema 4 become those that a new one has."""
+    Relational(url).close()
+    raw = Database(url)
+    with raw.writing() as connection:
+        connection.execute(text("DROP INDEX shown_by_order"))
+        connection.execute(text("CREATE INDEX shown_order ON alerts (priority DESC, id)"))
+        connection.execute(update(schema_version).values(version=4))
+    Relational(url).close()
+    with raw.reading() as connection:
+        found = {index["name"] for index in inspect(connection).get_indexes("alerts")}
+    raw.close()
+    assert found == {index.name for index in metadata.tables["alerts"].indexes}
 
 
 @pytest.mark.parametrize("dump", OLD[:2], ids=lambda dump: dump.stem)
