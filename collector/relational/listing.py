@@ -149,6 +149,12 @@ def ids(connection: Connection, query: AlertQuery, limit: int) -> list[int]:
     return list(connection.scalars(_ordered(_ids(_matching(query)), query.state).limit(limit)))
 
 
+def _found(query: AlertQuery) -> list[ColumnElement[bool]]:
+    """The query's condition; a text is looked for in an index, before any row is read."""
+    wanted = _matching(query)
+    return [alerts.c.id.in_(_ids(wanted))] if query.text else wanted
+
+
 def _ids(wanted: Sequence[ColumnElement[bool]]) -> Select[tuple[int]]:
     """The ids alone: an index has them, where rows are wide."""
     return select(alerts.c.id).where(*wanted).correlate(None)
@@ -157,9 +163,7 @@ def _ids(wanted: Sequence[ColumnElement[bool]]) -> Select[tuple[int]]:
 def counts(connection: Connection, query: AlertQuery, now: int) -> Counts:
     """The open alerts by work and severity, whatever the query says of these two."""
     query = replace(query, state="open", work=None, works=(), severity=None, overdue_at=None)
-    shown = _matching(replace(query, suppressed=False))
-    if query.text:
-        shown = [alerts.c.id.in_(_ids(shown))]
+    shown = _found(replace(query, suppressed=False))
     late = func.sum(case((alerts.c.due_at < now, 1), else_=0))
     nobodys = func.sum(case((alerts.c.owner.is_(None), 1), else_=0))
     by = (alerts.c.work, alerts.c.severity)
@@ -184,7 +188,7 @@ def groups(connection: Connection, by: By, query: AlertQuery, now: int, limit: i
         func.min(alerts.c.rank),
         top,
         func.min(alerts.c.opened_at),
-    ).where(*_matching(query))
+    ).where(*_found(query))
     rows = connection.execute(statement.group_by(name).order_by(top.desc(), name).limit(limit))
     return [_group(*row) for row in rows]
 

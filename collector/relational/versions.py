@@ -10,7 +10,7 @@ from collector.relational.schema import VERSION, alerts, metadata, revisions, sc
 ROSTER = "roster"
 _COUNTED = 2  # the first version that counts changes of the roster
 _RANKED = 4  # the first that orders the queue by priority
-_FORMER_INDEXES = ("queue_order", "shown_order")
+_FORMER_INDEXES = ("queue_order", "shown_order", "queue_counts")
 
 
 class NewerSchemaError(Exception):

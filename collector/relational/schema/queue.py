@@ -99,15 +99,17 @@ def _of_shown(name: str, *columns: ColumnElement[Any]) -> None:
 
 
 _order = (alerts.c.priority.desc(), alerts.c.id)
-_told = tuple(alerts.c[name] for name in ("rule", "kind", "entity", "customer", "site", "owner"))
-_of_shown("shown_by_order", *_order, *_told)  # what a text is looked for in, so that no row is read in vain
 _of_shown("queue_of_owner", alerts.c.owner, *_order)
 _of_shown("queue_of_severity", alerts.c.severity, *_order)
 _of_shown("queue_of_subsystem", alerts.c.subsystem, *_order)
-_hiding = (alerts.c.suppressed_reason, alerts.c.silence)
+# These have all that is asked for, the condition included, so that no row is read: what a text is looked
+# for in, what is counted, also for one who sees some customers only, and what is told of a group.
+_hiding = (alerts.c.work, alerts.c.suppressed_reason, alerts.c.silence)
+_searched = tuple(alerts.c[name] for name in ("rule", "kind", "entity", "customer", "site", "owner"))
+_of_shown("shown_by_order", *_order, *_searched, *_hiding)
 _counted = (alerts.c.rank, alerts.c.severity, alerts.c.work, alerts.c.owner, alerts.c.due_at)
-_of_shown("queue_counts", *_counted, *_hiding)  # all that is asked for, so that the rows need not be read
-_grouped = (alerts.c.rank, alerts.c.work, alerts.c.due_at, alerts.c.opened_at)
+_of_shown("shown_counts", *_counted, alerts.c.customer, *_hiding[1:])
+_grouped = (alerts.c.rank, alerts.c.due_at, alerts.c.opened_at)
 Index("hidden_order", *_order, sqlite_where=_hidden, postgresql_where=_hidden)
 _of_open("open_of_customer", alerts.c.customer, *_order, *_grouped, *_hiding)
 _of_open("open_of_site", alerts.c.site, *_order, *_grouped, *_hiding)
