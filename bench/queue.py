@@ -41,7 +41,7 @@ from collector.http.app import create
 from collector.http.changes import Changes
 from collector.http.services import Health, Services
 from collector.http.signed import COOKIE
-from collector.people import Person, Role
+from collector.people import Person, Role, Sees
 from collector.presence import Fleet
 from collector.relational import Relational, RobotRecord
 from collector.relational import alerts as rows
@@ -72,13 +72,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         url = given.postgresql or f"sqlite:///{Path(folder) / 'queue.sqlite'}"
         begun = time.perf_counter()
         bench = Bench(url, given.alerts, given.customers)
-        secret, token = bench.fill()
+        signed_in = bench.fill()
         kind = "PostgreSQL" if given.postgresql else "SQLite"
         print(f"{given.alerts:,} open alerts of {given.customers:,} customers in {kind}, {_load()}")
         print(f"filled in {time.perf_counter() - begun:.0f} s\n")
         print(f"{'':44}{'p50':>8}{'p95':>8}{'max':>8}  ms")
         with serving(url, Path(folder)) as port:
-            held = ask_all(port, token, secret, given.requests)
+            held = ask_all(port, signed_in, given.requests)
         bench.commits(given.commits)
         bench.close()
     return 0 if held else 1
@@ -103,6 +103,15 @@ def rule(number: int) -> Rule:
 RULES: Final = RuleSet((Group("health", 60_000, tuple(rule(number) for number in range(12))),))
 
 
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A token and a session of one who sees everything, and a session of one who sees own customers."""
+
+    token: str
+    everything: str
+    own: str
+
+
 class Bench:
     """The database under the queue."""
 
@@ -119,12 +128,12 @@ class Bench:
         """Gives the database back."""
         self._relational.close()
 
-    def fill(self) -> tuple[str, str]:
-        """Registers everybody and opens the alerts; answers a session's secret and a token."""
+    def fill(self) -> SignedIn:
+        """Registers everybody and opens the alerts."""
         accounts = self._relational.accounts
-        for number in range(max(1, self._customers // OWNED)):
-            role = Role.ADMIN if number == 0 else Role.CSM
-            person = Person(f"csm{number}", f"CSM {number}", role, tz="Asia/Shanghai")
+        for number in range(max(2, self._customers // OWNED)):
+            role, sees = (Role.ADMIN, Sees.ALL) if number == 0 else (Role.CSM, Sees.OWN)
+            person = Person(f"csm{number}", f"CSM {number}", role, sees, tz="Asia/Shanghai")
             accounts.add(person, None, "bench", self._now)
         self._register()
         span = max(1, 20 * DAY_MS // max(1, self._alerts // PORTION))
@@ -133,10 +142,11 @@ class Bench:
                 self._at += span
                 self._fill_in(raw, min(PORTION, self._alerts - self._next))
         self._relational.queue.rerank(self._now)
-        secret, token = credentials.secret(), credentials.api_token()
-        accounts.open_session(credentials.digest(secret), "csm0", self._now, "password", "bench")
-        accounts.add_token("api", credentials.digest(token), "csm0", "bench", "csm0", self._now, None)
-        return secret, token
+        given = SignedIn(credentials.api_token(), credentials.secret(), credentials.secret())
+        accounts.add_token("api", credentials.digest(given.token), "csm0", "bench", "csm0", self._now, None)
+        for id_, secret in (("csm0", given.everything), ("csm1", given.own)):
+            accounts.open_session(credentials.digest(secret), id_, self._now, "password", "bench")
+        return given
 
     def _fill_in(self, raw: Database, count: int) -> None:
         """Opens alerts as a commit does, but for the engine's own rows, and ranks them later."""
@@ -227,10 +237,9 @@ class Bench:
 # --- asking -----------------------------------------------------------------------------------------------
 
 
-def ask_all(port: int, token: str, secret: str, times: int) -> bool:
+def ask_all(port: int, signed_in: SignedIn, times: int) -> bool:
     """Asks for everything that a person or a script asks for; whether the first pages hold."""
-    api = Client(port, {"Authorization": f"Bearer {token}"})
-    page = Client(port, {"Cookie": f"{COOKIE}={secret}"})
+    api = Client(port, {"Authorization": f"Bearer {signed_in.token}"})
     first = api.get("/api/v1/alerts?limit=100")
     ids = [item["id"] for item in first["items"]]
     after = first["next"]
@@ -252,8 +261,17 @@ def ask_all(port: int, token: str, secret: str, times: int) -> bool:
     noted = f"/api/v1/alerts/{ids[0]}/note"
     acts = [timed(partial(api.post, noted, {"text": f"note {number}"})) for number in range(times)]
     told("a note on an alert, API", acts)
-    p95 = told("first page, HTML", [timed(lambda: page.get("/", plain=True)) for _ in range(times)])
-    return held and p95 <= HOLD_MS
+    pages = {
+        "first page, HTML": (signed_in.everything, "/"),
+        "first page of one's own, HTML": (signed_in.everything, "/?whose=mine"),
+        "first page of a few customers, HTML": (signed_in.own, "/"),
+        "text, HTML": (signed_in.everything, "/?q=customer%20777"),
+    }
+    for name, (secret, path) in pages.items():
+        page = Client(port, {"Cookie": f"{COOKIE}={secret}"})
+        p95 = told(name, [timed(partial(page.get, path, plain=True)) for _ in range(times)])
+        held = held and (name.startswith("text") or p95 <= HOLD_MS)
+    return held
 
 
 class Client:
