@@ -116,7 +116,7 @@ def test_the_checklist_of_an_alert(built: world.World) -> None:
 
 def test_steps_that_are_done(built: world.World) -> None:
     """They are ticked, and a tick can be taken back."""
-    built.services.relational.act(1, Check("1"), "li.wei", built.now)
+    built.services.relational.queue.act(1, Check("1"), "li.wei", built.now)
     play = of_alert(built, Words("zh"))
     assert [step.number for step in play.steps if step.done] == [1]
     html = checklist(play, Words("zh"))
@@ -154,7 +154,7 @@ def test_a_step_that_is_none(client: TestClient, built: world.World, step: str) 
 
 def test_a_closed_alert_takes_no_step(client: TestClient, built: world.World) -> None:
     """Somebody closed it while the page stood open: said, and the checklist is shown as it ended."""
-    built.services.relational.act(1, Close(Reason.EXPECTED), "li.wei", built.now)
+    built.services.relational.queue.act(1, Close(Reason.EXPECTED), "li.wei", built.now)
     answer = client.post("/alerts/1/check?lang=zh", data={"step": "1"}, headers=SCRIPT)
     assert answer.status_code == 409
     assert "这条告警已关闭，不能再勾选步骤。" in answer.text
