@@ -228,9 +228,9 @@ class Bench:
         """Evaluations of a hundred events each, and a look at what time brings."""
         half = min(EVENTS // 2, len(self._open))
         told("a commit of 100 events", [self._commit(half, half, 1_000) for _ in range(times)])
-        while self._relational.advance(self._now):
+        while self._relational.queue.advance(self._now):
             pass
-        quiet = [timed(lambda: self._relational.advance(self._now)) for _ in range(times)]
+        quiet = [timed(lambda: self._relational.queue.advance(self._now)) for _ in range(times)]
         told("a look at what is due, when nothing is", quiet)
 
 

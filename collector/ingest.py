@@ -294,7 +294,7 @@ class Ingest:
             return
         self._looked_at = self._now
         try:
-            self._parts.changes.publish("alerts", self._parts.relational.advance(self._now))
+            self._parts.changes.publish("alerts", self._parts.relational.queue.advance(self._now))
             self._follow_roster()
         except SQLAlchemyError as error:
             self._limited.warning("the roster cannot be read; trying again", "roster", error=str(error))

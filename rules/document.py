@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
@@ -161,6 +162,22 @@ class Fields:
             self.node.note(f'{self.what} needs "{key}"{why}')
             return None
         return self.read(key, reader, None)
+
+
+def load(path: Path, problems: list[Problem], reader: Callable[[Node], _T]) -> _T | None:
+    """As `read`, of the document in a file; that it cannot be opened is a problem, too."""
+    data = contents(path, problems)
+    return None if data is None else read(str(path), data, problems, reader)
+
+
+def contents(path: Path, problems: list[Problem]) -> bytes | None:
+    """The bytes of a file that people write, of one too long the first; None where there are none."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        problems.append(Problem(str(path), 0, 0, f"cannot be read: {error.strerror or error}"))
+        return None
 
 
 def read(file: str, data: bytes, problems: list[Problem], reader: Callable[[Node], _T]) -> _T | None:

@@ -12,12 +12,12 @@ in the rule's windows.
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from rules import values
 from rules.alerts import Alert, by_rule
 from rules.roster import Roster
 from rules.rule import Rule, leaves, over_of
@@ -238,12 +238,7 @@ def _label(place: str, row: Mapping[str | None, str | None], roster: Roster, rul
 
 
 def _time(place: str, column: str, text: str) -> int:
-    if text.isdecimal():
-        return int(text)
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise LabelsError(f"{place}: {column} {text!r} is no time; write 2026-11-22T08:00:00Z")
-    return round(at.timestamp() * 1_000)
+    at = values.moment(text)
+    if at is None:
+        raise LabelsError(f"{place}: {column} {text[:40]!r} is no time; write 2026-11-22T08:00:00Z")
+    return at

@@ -9,7 +9,6 @@ from typing import TypeVar, get_args
 
 from rules import document, values
 from rules.document import (
-    MAX_BYTES,
     Fields,
     GivingUp,
     Node,
@@ -177,13 +176,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _file(path: Path, language: _Language, problems: list[Problem]) -> _File | None:
     """What a file holds; None where that is not known as a whole."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        problems.append(Problem(str(path), 0, 0, f"cannot be read: {error.strerror or error}"))
-        return None
-    return document.read(str(path), data, problems, lambda node: _document(node, language))
+    return document.load(path, problems, lambda node: _document(node, language))
 
 
 def _document(node: Node, language: _Language) -> _File:

@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, Protocol
 
-from rules import values
-from rules.document import MAX_BYTES, Fields, GivingUp, Node, Problem, Refused, Scalar, parse, shown
+from rules import document, values
+from rules.document import Fields, Node, Problem, Scalar, shown
 
 SCHEMA = "robovitals-catalogue/1"
 Kind = Literal["counter", "gauge"]
@@ -68,27 +68,17 @@ def read(*paths: Path) -> dict[str, Entry]:
     metrics: dict[str, Entry] = {}
     for path in paths:
         problems: list[Problem] = []
-        _take_in(path, metrics, problems)
+        document.load(path, problems, lambda node: _take_in(node, metrics))
         if problems:
             raise MetricsError("\n".join(map(str, problems)))
     return metrics
 
 
-def _take_in(path: Path, metrics: dict[str, Entry], problems: list[Problem]) -> None:
-    try:
-        with path.open("rb") as file:
-            node = parse(str(path), file.read(MAX_BYTES + 1), problems)
-    except OSError as error:
-        raise MetricsError(f"{path}: cannot be read: {error.strerror or error}") from None
-    try:
-        for place, metric in _metrics(node) if node else ():
-            if metric.name in metrics:
-                place.note(f"{metric.name} is already in the catalogue")
-            metrics[metric.name] = metric
-    except GivingUp:
-        return
-    except Refused as refused:
-        problems.extend([refused.problem] if refused.problem else [])
+def _take_in(node: Node, metrics: dict[str, Entry]) -> None:
+    for place, metric in _metrics(node):
+        if metric.name in metrics:
+            place.note(f"{metric.name} is already in the catalogue")
+        metrics[metric.name] = metric
 
 
 def _metrics(node: Node) -> Iterator[tuple[Node, Entry]]:

@@ -5,6 +5,7 @@ checklist (`- [ ] …`), what to tell the customer, and when to send someone. Wh
 Markdown; whoever shows it renders it. Everything that is wrong with a file is told at once, with its line.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 MAX_STEPS: Final = 20
 MAX_STEP: Final = 1_000  # characters
 MAX_TITLE: Final = 200
+_ID: Final = 12  # hexadecimal digits
+_CUT: Final = "…"  # in the place of a step that is too long
 _STEP = re.compile(r"[-*] \[ \] +(\S.*)", re.DOTALL)
 
 
@@ -58,6 +61,11 @@ class Playbook:
     def steps(self) -> int:
         """How many steps its checklist has."""
         return len(self.en.steps)
+
+    @property
+    def step_ids(self) -> tuple[str, ...]:
+        """What an alert remembers of each step that is done: a digest of its English words."""
+        return tuple(hashlib.sha256(step.encode()).hexdigest()[:_ID] for step in self.en.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,20 +201,26 @@ def _text(source: Source, sections: Mapping[Part, _Section], part: Part) -> str:
 def _steps(source: Source, section: _Section) -> tuple[str, ...]:
     """The steps; a line that is indented goes on with the step above it."""
     steps: list[str] = []
+    begun: list[int] = []
     for number, line in enumerate(section.lines, section.line + 1):
         if steps and line.startswith("  ") and line.strip():
             steps[-1] = _joined(steps[-1], line.strip())
         elif found := _STEP.fullmatch(line.rstrip()):
             steps.append(found[1])
+            begun.append(number)
             if len(steps) == MAX_STEPS + 1:
                 source.note(number, 1, f"more than {MAX_STEPS} steps; nobody works through so many")
         elif line.strip():
             source.note(number, 1, f'a step is written "- [ ] …", not "{line.strip()[:40]}"')
         if steps and len(steps[-1]) > MAX_STEP:
             source.note(number, 1, f"a step of over {MAX_STEP} characters; split it")
-            steps[-1] = "…"
+            steps[-1] = _CUT
     if not steps:
         source.note(section.line, 1, "no steps; write each as - [ ] …")
+    first: dict[str, int] = {}
+    for number, step in zip(begun, steps, strict=True):
+        if step != _CUT and first.setdefault(step, number) != number:
+            source.note(number, 1, f"the same step as in line {first[step]}; say what is different")
     return tuple(steps)
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from rules import load, storm
-from rules.document import MAX_BYTES, Problem, hint
+from rules.document import Problem, contents, hint
 from rules.load import RuleErrors
 from rules.playbook import LANGUAGES, NAME, Language, Playbook, Sheet, paired, parse
 from rules.rule import Rule, RuleSet
@@ -135,13 +135,8 @@ def _playbook(folder: Path, name: str, files: _Files, problems: list[Problem]) -
 
 
 def _sheet(file: Path, language: Language, problems: list[Problem]) -> Sheet | None:
-    try:
-        with file.open("rb") as opened:
-            data = opened.read(MAX_BYTES + 1)
-    except OSError as error:
-        problems.append(Problem(str(file), 0, 0, f"cannot be read: {error.strerror or error}"))
-        return None
-    return parse(str(file), data, language, problems)
+    data = contents(file, problems)
+    return None if data is None else parse(str(file), data, language, problems)
 
 
 def _files(folder: Path) -> Mapping[str, _Files]:

@@ -23,12 +23,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rules import series, values
+from rules import document, series, values
 from rules.document import (
-    MAX_BYTES,
     Entries,
     Fields,
-    GivingUp,
     Items,
     Node,
     Problem,
@@ -36,7 +34,6 @@ from rules.document import (
     Scalar,
     each,
     hint,
-    parse,
     shown,
 )
 from rules.expectations import Expectation, ExpectedAlerts, ExpectedSignal, Expecting, Silence
@@ -100,23 +97,14 @@ def find(paths: Sequence[Path]) -> list[Path]:
 def read(path: Path, metrics: Mapping[str, Metric]) -> TestFile:
     """A test file with its rules. Raises `RuleErrors` with every problem of both."""
     problems: list[Problem] = []
-    try:
-        with path.open("rb") as file:
-            node = parse(str(path), file.read(MAX_BYTES + 1), problems)
-    except OSError as error:
-        raise RuleErrors([Problem(str(path), 0, 0, f"cannot be read: {error.strerror or error}")]) from None
+    of_rules: Sequence[Problem] = ()
     found = None
     try:
-        found = _file(path, node, metrics) if node else None
-    except GivingUp:
-        pass
-    except Refused as refused:
-        problems += [refused.problem] if refused.problem else []
+        found = document.load(path, problems, lambda node: _file(path, node, metrics))
     except RuleErrors as errors:
-        own = sorted(problems, key=lambda problem: problem.position)
-        raise RuleErrors([*own, *errors.problems]) from None
-    if problems or found is None:
-        raise RuleErrors(sorted(problems, key=lambda problem: problem.position))
+        of_rules = errors.problems
+    if found is None or problems:
+        raise RuleErrors([*sorted(problems, key=lambda problem: problem.position), *of_rules])
     return found
 
 

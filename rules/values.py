@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 from rules.document import Fields, Node, Scalar, hint, shown
@@ -21,6 +22,7 @@ _NOT_OF: dict[EntityKind, tuple[str, ...]] = {"robot": (), "site": ("robot",), "
 MAX_DURATION_MS = 90 * 86_400_000
 MAX_TEXT = 1_000
 MAX_NUMBER = 40  # characters
+_MS_DIGITS = 15  # of a time in ms since 1970
 _T = TypeVar("_T", bound=str)
 
 
@@ -165,6 +167,17 @@ def milliseconds(words: str) -> int | None:
     if len(words) > MAX_NUMBER or not _DURATION.fullmatch(words):
         return None
     return round(sum(float(count) * _UNITS_MS[unit] for count, unit in _PART.findall(words)))
+
+
+def moment(words: str) -> int | None:
+    """What a time with its zone means (RFC 3339, or ms since 1970), in ms; None where it is none."""
+    if words.isdecimal() and len(words) <= _MS_DIGITS:
+        return int(words)
+    try:
+        at = datetime.fromisoformat(words)
+    except ValueError:
+        return None
+    return None if at.tzinfo is None else round(at.timestamp() * 1_000)
 
 
 def _template(node: Node, entity: EntityKind) -> str:

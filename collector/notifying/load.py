@@ -24,7 +24,6 @@ from collector.queue import Severity
 from collector.wording import LANGUAGES, Language
 from rules import document, values
 from rules.document import (
-    MAX_BYTES,
     Entries,
     Fields,
     Node,
@@ -61,12 +60,10 @@ class SettingsErrors(Exception):  # noqa: N818 -- it holds several
 
 def load(path: Path, environment: Mapping[str, str], usable: Usable) -> Settings:
     """The settings in a file; `${NAME}` in URLs is the environment's. Raises `SettingsErrors`."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        reason = f"cannot be read: {error.strerror or error}"
-        raise SettingsErrors([Problem(str(path), 0, 0, reason)]) from None
+    problems: list[Problem] = []
+    data = document.contents(path, problems)
+    if data is None:
+        raise SettingsErrors(problems)
     return read(str(path), data, environment, usable)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from sqlalchemy import insert, select, update
 
-from collector.queue import Action, Alert, Entry, Work
+from collector.queue import Alert, Entry
 from collector.registry import Lifecycle, RobotRecord
 from collector.relational import alerts, evaluations, listing, roster, schema, sight
 from collector.relational.accounts import Accounts
@@ -237,20 +237,3 @@ class Relational:
         """Every (robot, subsystem) with an open alert."""
         with self._database.reading() as connection:
             return listing.open_subsystems(connection)
-
-    def act(
-        self,
-        id_: int,
-        action: Action,
-        who: str,
-        now: int,
-        *,
-        revision: int | None = None,
-        expected: Work | None = None,
-    ) -> Alert:
-        """As `queue.act`."""
-        return self.queue.act(id_, action, who, now, revision=revision, expected=expected)
-
-    def advance(self, now: int) -> list[int]:
-        """As `queue.advance`."""
-        return self.queue.advance(now)

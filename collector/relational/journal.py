@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select
 
 from collector.registry.differences import Difference, Fields
+from collector.registry.records import Kind
 from collector.relational.schema import journal
+
+PULSE: Final = "pulse"  # what a CSM thinks of a customer: kept beside the record, and no revision of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +20,11 @@ class Change:
     id: int
     at: int
     who: str
-    what: str  # added, changed, removed
+    what: str  # added, changed, removed, pulse
     kind: str
     subject: str
     fields: Fields
+    note: str | None = None
 
 
 def record(connection: Connection, differences: Iterable[Difference], who: str, now: int) -> None:
@@ -40,6 +44,20 @@ def record(connection: Connection, differences: Iterable[Difference], who: str, 
         connection.execute(insert(journal), rows)
 
 
+def record_pulse(
+    connection: Connection,
+    customer: str,
+    pulses: tuple[int | None, int],
+    note: str | None,
+    who: str,
+    now: int,
+) -> None:
+    """Writes down the pulse of a customer, before and after."""
+    detail = {"pulse": list(pulses)} | ({"note": note} if note else {})
+    entry = {"at": now, "who": who, "what": PULSE, "kind": Kind.CUSTOMER.value, "subject": customer}
+    connection.execute(insert(journal).values(**entry, detail=detail))
+
+
 def page(
     connection: Connection, kinds: Sequence[str], subject: str | None, before: int | None, limit: int
 ) -> list[Change]:
@@ -49,9 +67,20 @@ def page(
         query = query.where(journal.c.subject == subject)
     if before is not None:
         query = query.where(journal.c.id < before)
-    return [_change(row) for row in connection.execute(query).mappings()]
+    return [read(row) for row in connection.execute(query).mappings()]
 
 
-def _change(row: Mapping[Any, Any]) -> Change:
-    fields = {name: (pair[0], pair[1]) for name, pair in row["detail"].get("fields", {}).items()}
-    return Change(row["id"], row["at"], row["who"], row["what"], row["kind"], row["subject"], fields)
+def last_revision(connection: Connection, kind: Kind, subject: str) -> Change | None:
+    """What made the subject as it is now."""
+    about = (journal.c.kind == kind.value, journal.c.subject == subject, journal.c.what != PULSE)
+    query = select(journal).where(*about).order_by(journal.c.id.desc()).limit(1)
+    return next(map(read, connection.execute(query).mappings()), None)
+
+
+def read(row: Mapping[Any, Any]) -> Change:
+    """A row of the journal."""
+    detail = row["detail"]
+    pairs = {PULSE: detail[PULSE]} if row["what"] == PULSE else detail.get("fields", {})
+    fields = {name: (before, after) for name, (before, after) in pairs.items()}
+    told = {name: row[name] for name in ("id", "at", "who", "what", "kind", "subject")}
+    return Change(**told, fields=fields, note=detail.get("note"))

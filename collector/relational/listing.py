@@ -275,8 +275,6 @@ def _of_whom(query: AlertQuery) -> list[ColumnElement[bool]]:
         found.append(alerts.c.customer.is_(None))
     if query.customers is not None:
         found.append(alerts.c.customer.in_(query.customers))
-    if query.of_no_customer:
-        found.append(alerts.c.customer.is_(None))
     if query.csm is not None:
         found.append(alerts_seen_by(query.csm))
     return found

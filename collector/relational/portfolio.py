@@ -6,9 +6,10 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import Connection, Row, Select, and_, case, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, case, func, or_, select
 
 from collector.relational.database import Database
+from collector.relational.journal import Change, read
 from collector.relational.schema import (
     alerts,
     contracts,
@@ -113,18 +114,6 @@ class Registered:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
-    """A change of a customer, its sites or contracts."""
-
-    at: int
-    who: str
-    what: str
-    kind: str
-    subject: str
-    detail: Mapping[str, Any]
-
-
 class Portfolio:
     """Customers in the database. Every method is one transaction, and may be called from any thread."""
 
@@ -196,7 +185,7 @@ class Portfolio:
             query = select(sites.c.id).where(sites.c.customer == customer).order_by(sites.c.id)
             return list(connection.scalars(query))
 
-    def journal(self, customer: str, limit: int = _TIMELINE) -> list[JournalEntry]:
+    def journal(self, customer: str, limit: int = _TIMELINE) -> list[Change]:
         """What was last changed of a customer, its sites and its contracts, the newest first."""
         own_sites = select(sites.c.id).where(sites.c.customer == customer)
         own_contracts = select(contracts.c.id).where(contracts.c.customer == customer)
@@ -205,25 +194,9 @@ class Portfolio:
             and_(journal.c.kind == "site", journal.c.subject.in_(own_sites)),
             and_(journal.c.kind == "contract", journal.c.subject.in_(own_contracts)),
         )
-        names = JournalEntry.__dataclass_fields__
-        query = select(*(journal.c[name] for name in names)).where(here).order_by(journal.c.id.desc())
+        query = select(journal).where(here).order_by(journal.c.id.desc()).limit(limit)
         with self._database.reading() as connection:
-            return [JournalEntry(**row._mapping) for row in connection.execute(query.limit(limit))]
-
-    def set_pulse(self, customer: str, pulse: int, note: str | None, who: str, now: int) -> None:
-        """What its CSM thinks of a customer, from 1 to 5; one that is not registered is so from now on."""
-        if not 1 <= pulse <= 5:
-            raise ValueError(f"a pulse is a whole number from 1 to 5, not {pulse}")
-        with self._database.writing() as connection:
-            before = connection.scalar(select(customers.c.pulse).where(customers.c.id == customer))
-            given = {"pulse": pulse, "pulse_at": now}
-            own = update(customers).where(customers.c.id == customer)
-            changed = connection.execute(own.values(**given, revision=customers.c.revision + 1))
-            if not changed.rowcount:
-                connection.execute(insert(customers).values(id=customer, revision=1, **given))
-            detail = {"pulse": [before, pulse]} | ({"note": note} if note else {})
-            entry = {"at": now, "who": who, "what": "pulse", "kind": "customer", "subject": customer}
-            connection.execute(insert(journal).values(**entry, detail=detail))
+            return [read(row) for row in connection.execute(query).mappings()]
 
 
 def today_in(tz: str | None, now: int) -> date:

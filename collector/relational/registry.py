@@ -308,22 +308,21 @@ class Registry:
             journal.record(connection, [removal(before)], who, now)
             roster.revise(connection)
 
-    def set_pulse(self, id_: str, pulse: int, who: str, now: int) -> Customer:
-        """What its CSM thinks of a customer, from 1 (lost) to 5 (delighted); registers it, if need be."""
+    def set_pulse(self, customer: str, pulse: int, note: str | None, who: str, now: int) -> None:
+        """What its CSM thinks of a customer, from 1 (lost) to 5 (delighted); registers it, if need be.
+
+        It is no revision: who edits the record meanwhile is not late by it.
+        """
         if not 1 <= pulse <= 5:
-            raise ValueError(f"pulse {pulse} is none of 1 to 5")
+            raise ValueError(f"a pulse is a whole number from 1 to 5, not {pulse}")
         with self._database.writing() as connection:
-            before = records.known(connection, Kind.CUSTOMER, [id_]).get(id_)
-            if before is None:
-                records.add(connection, Kind.CUSTOMER, [Customer(id_)])
-                before = Customer(id_)
-            assert isinstance(before, Customer)  # noqa: S101 - asked for
-            mine = update(customers).where(customers.c.id == id_)
+            known = records.known(connection, Kind.CUSTOMER, [customer]).get(customer)
+            if known is None:
+                records.add(connection, Kind.CUSTOMER, [Customer(customer)])
+            mine = update(customers).where(customers.c.id == customer)
             connection.execute(mine.values(pulse=pulse, pulse_at=now))
-            fields = {"pulse": (before.pulse, pulse)}
-            change = Difference("changed", Kind.CUSTOMER, id_, fields, before)
-            journal.record(connection, [change], who, now)
-            return replace(before, pulse=pulse, pulse_at=now, revision=max(1, before.revision))
+            before = None if known is None else known.pulse
+            journal.record_pulse(connection, customer, (before, pulse), note, who, now)
 
     def _page(self, kind: Kind, statement: Select[Any], after: str | None, limit: int) -> Page[Any]:
         table = records.TABLES[kind]
@@ -402,5 +401,4 @@ def _check_revision(
     current = 0 if before is None else before.revision
     if revision is None or revision == current:
         return
-    last = journal.page(connection, [kind.value], id_, None, 1)
-    raise StaleError(kind, id_, last[0] if last else None, before)
+    raise StaleError(kind, id_, journal.last_revision(connection, kind, id_), before)

@@ -47,10 +47,10 @@ def shipped(catalogue: Catalogue) -> Settings:
 
 def load(path: Path, catalogue: Catalogue) -> Settings:
     """The weights of a file. Raises `WeightsError`."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WeightsError([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from None
+    problems: list[Problem] = []
+    data = document.contents(path, problems)
+    if data is None:
+        raise WeightsError(problems)
     return read(str(path), data, catalogue)
 
 

@@ -106,15 +106,10 @@ def eval_delay(text: str) -> int:
 
 def instant(text: str) -> int:
     """An argument such as `2026-11-22T08:00:00Z` in ms; ms as a number are taken, too."""
-    if text.isdecimal():
-        return int(text)
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
+    at = values.moment(text)
+    if at is None:
         raise argparse.ArgumentTypeError(f"{text!r}: write a time with its zone, as 2026-11-22T08:00:00Z")
-    return round(at.timestamp() * 1_000)
+    return at
 
 
 @contextmanager

@@ -128,7 +128,7 @@ def test_what_somebody_else_did_is_said(page: Page, site: Site, language: str) -
     window = page.get_by_role("dialog")
     window.get_by_label(t("reason.expected"), exact=True).check()
     close = Close(Reason.FALSE_ALARM)
-    site.world.services.relational.act(id_, close, "csm-costa", site.world.now)
+    site.world.services.relational.queue.act(id_, close, "csm-costa", site.world.now)
     window.get_by_role("button", name=t("action.close"), exact=True).click()
     who, reason = "Ana Costa", t("reason.false_alarm")
     refusal = t("stale.closed", who=who, ago=t("time.now"), reason=reason)
@@ -140,7 +140,7 @@ def test_the_row_says_when_another_was_faster(page: Page, site: Site, language: 
     t = words(language)
     id_ = site.world.fires("NavigationInterrupted", 0)
     open_queue(page, site)
-    site.world.services.relational.act(id_, Acknowledge(), "csm-costa", site.world.now)
+    site.world.services.relational.queue.act(id_, Acknowledge(), "csm-costa", site.world.now)
     row(page, id_).get_by_role("button", name=t("action.acknowledge")).click()
     expect(row(page, id_).get_by_role("alert")).to_contain_text("Ana Costa")
 

@@ -39,7 +39,7 @@ def another(chromium: Browser, site: Site, page: Page) -> Page:
 def later(site: Site, ms: int) -> None:
     """So much time passes in the queue."""
     world = site.world
-    world.services.changes.publish("alerts", world.services.relational.advance(world.now + ms))
+    world.services.changes.publish("alerts", world.services.relational.queue.advance(world.now + ms))
 
 
 def test_from_the_door_to_a_silence(page: Page, site: Site, language: str) -> None:
@@ -153,7 +153,7 @@ def test_several_at_once(page: Page, site: Site, language: str) -> None:
     taken = int(rows.first.get_attribute("data-alert") or 0)
     expect(page.locator("#bulk .count")).to_have_text(t("bulk.count", n=2))
     page.route("**/events", lambda route: route.abort())  # this page does not hear of it
-    site.world.services.relational.act(taken, Acknowledge(), COSTA.id, site.world.now)
+    site.world.services.relational.queue.act(taken, Acknowledge(), COSTA.id, site.world.now)
     page.locator("#bulk [data-bulk=acknowledge]").click()
     window = page.get_by_role("dialog")
     expect(window.locator("h2")).to_have_text(t("bulk.done_acknowledge", n=1))

@@ -361,11 +361,11 @@ def _trouble(world: World) -> None:
     _past(world)
     relational, now = world.services.relational, world.now
     ids = {alert.rule: alert.id for alert in relational.alerts().items}
-    relational.act(ids["LidarFailing"], Acknowledge("已联系现场更换雷达"), "csm-li", now - 22 * HOUR)
-    relational.act(ids["LowConversion"], Acknowledge(), "csm-costa", now - 3 * HOUR)
+    relational.queue.act(ids["LidarFailing"], Acknowledge("已联系现场更换雷达"), "csm-li", now - 22 * HOUR)
+    relational.queue.act(ids["LowConversion"], Acknowledge(), "csm-costa", now - 3 * HOUR)
     snooze = Snooze(now + 20 * HOUR, "Customer mops the floor today; look again tomorrow")
-    relational.act(ids["TouchUnanswered"], snooze, "csm-costa", now - HOUR)
-    relational.act(ids["Overheating"], Acknowledge(), "csm-li", now - 5 * HOUR)
+    relational.queue.act(ids["TouchUnanswered"], snooze, "csm-costa", now - HOUR)
+    relational.queue.act(ids["Overheating"], Acknowledge(), "csm-li", now - 5 * HOUR)
     world.resolves("Overheating", 9, 2 * HOUR)
 
 
@@ -381,7 +381,7 @@ def _past(world: World) -> None:
         if rule == "DiskNearlyFull":
             world.resolves(rule, robot, (ago - 4) * HOUR)
             continue
-        relational.act(id_, Acknowledge(), "csm-li", now - (ago - 1) * HOUR)
+        relational.queue.act(id_, Acknowledge(), "csm-li", now - (ago - 1) * HOUR)
         close = Close(Reason.FIXED_REMOTELY, "重启路由器后恢复" if robot == 5 else None)
-        relational.act(id_, close, "csm-li", now - (ago - 3) * HOUR)
+        relational.queue.act(id_, close, "csm-li", now - (ago - 3) * HOUR)
         world.resolves(rule, robot, (ago - 4) * HOUR)

@@ -42,14 +42,14 @@ def life(number: int) -> list[Step]:
     return [
         lambda relational: relational.commit(fires, RULES),
         lambda relational: _silence(relational, hidden, at + 2),
-        lambda relational: relational.advance(at + 10),
+        lambda relational: relational.queue.advance(at + 10),
         lambda relational: _act(relational, robot, Acknowledge("on it"), 0, at + 11),
         lambda relational: _act(relational, robot, Snooze(at + 2 * HOUR, "wait"), 1, at + 12),
-        lambda relational: relational.advance(at + 2 * HOUR),
+        lambda relational: relational.queue.advance(at + 2 * HOUR),
         lambda relational: _act(relational, robot, Close(Reason.FIXED_ON_SITE), 3, at + 3 * HOUR),
         lambda relational: relational.commit(resolves, RULES),
         lambda relational: relational.commit(again, RULES),
-        lambda relational: relational.advance(at + 10 * DAY + 8 * HOUR),  # in working time
+        lambda relational: relational.queue.advance(at + 10 * DAY + 8 * HOUR),  # in working time
         lambda relational: _act(relational, robot, Close(Reason.EXPECTED), 0, at + 11 * DAY, episode=2),
     ]
 
@@ -67,7 +67,7 @@ def _act(
     """A person who got no answer tries again, on the alert as it was seen."""
     alert = relational.alerts_of(robot)[-episode]
     with suppress(StaleActionError):
-        relational.act(alert.id, action, "mei", now, revision=revision)
+        relational.queue.act(alert.id, action, "mei", now, revision=revision)
 
 
 def left_behind(url: str, robot: str) -> dict[str, list[Any]]:

@@ -133,7 +133,7 @@ def test_the_rank_follows_the_share_of_robots(filled: Relational) -> None:
     assert share(filled, first) == 10
     [third] = filled.commit(signals.fires(T + 3, "Relocalization", "r2"), RULES)
     assert share(filled, first) == 20
-    filled.act(third, Close(Reason.EXPECTED), "mei", T + 4)
+    filled.queue.act(third, Close(Reason.EXPECTED), "mei", T + 4)
     assert share(filled, first) == 10
 
 
@@ -184,7 +184,7 @@ def test_a_relapse_names_the_alert_before(filled: Relational, url: str) -> None:
     """Within seven days of a person's close, also when one closed itself in between; not later."""
     signals = Signals()
     [first] = filled.commit(signals.fires(T, "Silent", "r1"), RULES)
-    filled.act(first, Close(Reason.FIXED_REMOTELY), "mei", T + 1)
+    filled.queue.act(first, Close(Reason.FIXED_REMOTELY), "mei", T + 1)
     filled.commit(signals.becomes(T + 2, "Silent", "r1", State.RESOLVED), RULES)
     [second] = filled.commit(signals.fires(T + DAY, "Silent", "r1"), RULES)
     alert = filled.alert(second)
@@ -206,14 +206,14 @@ def test_a_relapse_names_the_alert_before(filled: Relational, url: str) -> None:
 def test_what_time_brings(filled: Relational, url: str) -> None:
     """Escalated at its deadline, taken, back after two days, escalated again; each told once."""
     [id_] = filled.commit(Signals().fires(T, "Silent", "r1"), RULES)
-    assert filled.advance(T + 2 * HOUR - 1) == []
-    assert filled.advance(T + 2 * HOUR) == [id_]
-    assert filled.advance(T + 2 * HOUR) == []
-    filled.act(id_, Acknowledge(), "mei", T + 2 * HOUR)
+    assert filled.queue.advance(T + 2 * HOUR - 1) == []
+    assert filled.queue.advance(T + 2 * HOUR) == [id_]
+    assert filled.queue.advance(T + 2 * HOUR) == []
+    filled.queue.act(id_, Acknowledge(), "mei", T + 2 * HOUR)
     back_at = T + 2 * DAY + 2 * HOUR
-    assert filled.advance(back_at - 1) == []
-    assert filled.advance(back_at) == [id_]
-    assert filled.advance(T + 2 * DAY + 6 * HOUR) == [id_]
+    assert filled.queue.advance(back_at - 1) == []
+    assert filled.queue.advance(back_at) == [id_]
+    assert filled.queue.advance(T + 2 * DAY + 6 * HOUR) == [id_]
     alert = filled.alert(id_)
     assert alert is not None
     assert (alert.work, alert.escalated, alert.revision) == (Work.NEW, 2, 2)
@@ -224,10 +224,10 @@ def test_what_resolved_does_not_come_back(filled: Relational) -> None:
     """It ends instead, which lowers its customer's share, and the next episode is an alert of its own."""
     signals = Signals()
     first, second = filled.commit(signals.fires(T, "Silent", "r1", "r2"), RULES)
-    filled.act(first, Acknowledge(), "mei", T)
-    filled.act(second, Snooze(T + 9 * DAY, "later"), "mei", T)
+    filled.queue.act(first, Acknowledge(), "mei", T)
+    filled.queue.act(second, Snooze(T + 9 * DAY, "later"), "mei", T)
     filled.commit(signals.becomes(T + 1, "Silent", "r1", State.RESOLVED), RULES)
-    assert filled.advance(T + 2 * DAY) == [first]
+    assert filled.queue.advance(T + 2 * DAY) == [first]
     assert [entry.kind for entry in filled.history(first)][-1] is Kind.CLOSED
     assert share(filled, second) == 10
     [third] = filled.commit(signals.fires(T + 2 * DAY + 1, "Silent", "r1"), RULES)
@@ -237,11 +237,11 @@ def test_what_resolved_does_not_come_back(filled: Relational) -> None:
 def test_a_long_time_away(filled: Relational) -> None:
     """After weeks without a look, everything is made up for at once, and not once for every day."""
     ids = filled.commit(Signals().fires(T, "Silent", "r1", "r2"), RULES)
-    filled.act(ids[0], Snooze(T + DAY, "later"), "mei", T)
-    assert sorted(filled.advance(T + 30 * DAY)) == ids
+    filled.queue.act(ids[0], Snooze(T + DAY, "later"), "mei", T)
+    assert sorted(filled.queue.advance(T + 30 * DAY)) == ids
     assert [e.kind for e in filled.history(ids[0])][2:] == [Kind.WOKE]
     assert [e.kind for e in filled.history(ids[1])] == [Kind.OPENED, Kind.ESCALATED, Kind.ESCALATED]
-    assert filled.advance(T + 30 * DAY) == []
+    assert filled.queue.advance(T + 30 * DAY) == []
 
 
 # -- acting
@@ -250,54 +250,54 @@ def test_a_long_time_away(filled: Relational) -> None:
 def test_another_owner(filled: Relational, url: str) -> None:
     """The deadlines go on in that person's working time; nobody unknown or gone is taken."""
     [id_] = filled.commit(Signals().fires(T, "Silent", "r1"), RULES)
-    given = filled.act(id_, Assign("ana"), "mei", T)
+    given = filled.queue.act(id_, Assign("ana"), "mei", T)
     assert (given.owner, given.ack_due_at) == ("ana", T + 7 * HOUR + 2 * HOUR)
     assert happened(url)[-1] == (id_, "assigned")
     for unknown in ("nobody", "gone"):
         with pytest.raises(InvalidActionError, match=f"there is nobody called '{unknown}'"):
-            filled.act(id_, Assign(unknown), "mei", T)
-    assert filled.act(id_, Assign(None), "mei", T).owner is None
+            filled.queue.act(id_, Assign(unknown), "mei", T)
+    assert filled.queue.act(id_, Assign(None), "mei", T).owner is None
     assert [dict(e.detail)["owner"] for e in filled.history(id_)] == ["mei", "ana", None]
 
 
 def test_notes_and_steps_stay(filled: Relational) -> None:
     """They are found again with the alert and in its history; on a closed one only notes are added."""
     [id_] = filled.commit(Signals().fires(T, "Silent", "r1"), RULES)
-    filled.act(id_, Check("reboot"), "mei", T)
-    filled.act(id_, Check("reboot"), "mei", T)
-    filled.act(id_, Close(Reason.EXPECTED), "mei", T)
-    filled.act(id_, Note(" 客户已知情 "), "mei", T)
+    filled.queue.act(id_, Check("reboot"), "mei", T)
+    filled.queue.act(id_, Check("reboot"), "mei", T)
+    filled.queue.act(id_, Close(Reason.EXPECTED), "mei", T)
+    filled.queue.act(id_, Note(" 客户已知情 "), "mei", T)
     alert = filled.alert(id_)
     assert alert is not None
     assert (alert.checked, alert.revision) == (("reboot",), 3)
     assert [entry.kind for entry in filled.history(id_)][1:] == [Kind.CHECKED, Kind.CLOSED, Kind.NOTED]
     assert filled.history(id_)[-1].detail == {"note": "客户已知情"}
     with pytest.raises(IllegalActionError):
-        filled.act(id_, Check("reboot", done=False), "mei", T)
+        filled.queue.act(id_, Check("reboot", done=False), "mei", T)
 
 
 def test_the_second_is_told_who_was_quicker(filled: Relational) -> None:
     """By what the alert was when it was read: its revision, or its work."""
     [id_] = filled.commit(Signals().fires(T, "Silent", "r1"), RULES)
-    filled.act(id_, Acknowledge(), "ana", T + 5, revision=0)
+    filled.queue.act(id_, Acknowledge(), "ana", T + 5, revision=0)
     for stale in ({"revision": 0}, {"expected": Work.NEW}):
         with pytest.raises(StaleActionError) as refused:
-            filled.act(id_, Note("mine"), "mei", T + 6, **stale)
+            filled.queue.act(id_, Note("mine"), "mei", T + 6, **stale)
         last = refused.value.last
         assert last is not None
         assert (last.who, last.kind, last.at) == ("ana", Kind.ACKNOWLEDGED, T + 5)
     with pytest.raises(IllegalActionError) as again:
-        filled.act(id_, Acknowledge(), "mei", T + 6)
+        filled.queue.act(id_, Acknowledge(), "mei", T + 6)
     assert again.value.last is not None
-    assert filled.act(id_, Note("ours"), "mei", T + 6, revision=1).revision == 2
+    assert filled.queue.act(id_, Note("ours"), "mei", T + 6, revision=1).revision == 2
     filled.commit(measured(T + 7, "Silent", "r1", 9.0), RULES)
-    assert filled.act(id_, Note("more"), "mei", T + 8, revision=2).revision == 3
+    assert filled.queue.act(id_, Note("more"), "mei", T + 8, revision=2).revision == 3
 
 
 def test_many_at_once(filled: Relational, url: str) -> None:
     """Each is done or refused by itself, in the order given, in one transaction."""
     first, second, third = filled.commit(Signals().fires(T, "Silent", "r1", "r2", "r3"), RULES)
-    filled.act(second, Close(Reason.EXPECTED), "ana", T)
+    filled.queue.act(second, Close(Reason.EXPECTED), "ana", T)
     meant = {third: 0, second: None, 999: None, first: 5}
     outcomes = filled.queue.act_many(meant, Acknowledge(), "mei", T + 1)
     assert [(each.id, type(each.refusal)) for each in outcomes] == [
@@ -329,7 +329,7 @@ def five(filled: Relational) -> dict[str, int]:
         T + 9, "Burning", Entity("robot", "r1"), By("inhibited", "Silent", Entity("robot", "r1"))
     )
     filled.commit(replace(evaluation(T + 9), suppressions=(change,)), RULES)
-    filled.act(ids["taken"], Acknowledge(), "mei", T + 10)
+    filled.queue.act(ids["taken"], Acknowledge(), "mei", T + 10)
     return ids
 
 
@@ -403,10 +403,10 @@ def test_precision_of_rules(filled: Relational) -> None:
     reasons = [Reason.FIXED_REMOTELY, Reason.FALSE_ALARM, Reason.CUSTOMER_INFORMED]
     ids = filled.commit(signals.fires(T, "Silent", "r1", "r2", "r3", "r4"), RULES)
     for id_, reason in zip(ids, reasons, strict=False):
-        filled.act(id_, Close(reason), "mei", T + 1)
+        filled.queue.act(id_, Close(reason), "mei", T + 1)
     filled.commit(signals.becomes(T + 2, "Silent", "r4", State.RESOLVED), RULES)
     [other] = filled.commit(signals.fires(T + 3, "Burning", "r1"), RULES)
-    filled.act(other, Close(Reason.EXPECTED), "mei", T + 4)
+    filled.queue.act(other, Close(Reason.EXPECTED), "mei", T + 4)
     burning, silent = filled.queue.precision(T)
     assert (burning.rule, burning.share) == ("Burning", None)
     assert (silent.right, silent.wrong, silent.share) == (2, 1, 2 / 3)

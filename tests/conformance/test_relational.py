@@ -101,7 +101,7 @@ def test_a_resolved_signal_ends_what_nobody_took(database: Relational, signals: 
 def test_the_same_alert_carries_on(database: Relational, signals: Signals) -> None:
     """A signal that fires anew while its acknowledged alert is open opens no second one."""
     [id_] = database.commit(signals.fires(T, "Silent", "r1"), RULES)
-    database.act(id_, Acknowledge(), "mei", T)
+    database.queue.act(id_, Acknowledge(), "mei", T)
     database.commit(signals.becomes(T + 1, "Silent", "r1", State.RESOLVED), RULES)
     assert database.commit(signals.fires(T + 2, "Silent", "r1"), RULES) == [id_]
     [alert] = database.alerts().items
@@ -111,7 +111,7 @@ def test_the_same_alert_carries_on(database: Relational, signals: Signals) -> No
 def test_a_persons_close_holds_until_it_fires_anew(database: Relational, signals: Signals) -> None:
     """What a person closed stays closed while the signal relapses; a new episode is a new alert."""
     [id_] = database.commit(signals.fires(T, "Silent", "r1"), RULES)
-    database.act(id_, Close(Reason.EXPECTED), "mei", T)
+    database.queue.act(id_, Close(Reason.EXPECTED), "mei", T)
     database.commit(signals.becomes(T + 1, "Silent", "r1", State.RECOVERING), RULES)
     assert database.commit(signals.becomes(T + 2, "Silent", "r1", State.FIRING), RULES) == []
     database.commit(signals.becomes(T + 3, "Silent", "r1", State.RESOLVED), RULES)
@@ -232,11 +232,11 @@ def test_killed_at_any_instant(url: str, commits: int) -> None:
 def test_people_act_and_the_history_says_so(database: Relational, signals: Signals) -> None:
     """Acknowledged, snoozed, woken, closed: each with who and when."""
     [id_] = database.commit(signals.fires(T, "Silent", "r1"), RULES)
-    database.act(id_, Acknowledge("calling them"), "mei", T + 1)
-    database.act(id_, Snooze(T + HOUR, "site is closed"), "mei", T + 2)
-    assert database.advance(T + HOUR - 1) == []
-    assert database.advance(T + HOUR) == [id_]
-    closed = database.act(id_, Close(Reason.OTHER, "robot was moved"), "li", T + HOUR + 1)
+    database.queue.act(id_, Acknowledge("calling them"), "mei", T + 1)
+    database.queue.act(id_, Snooze(T + HOUR, "site is closed"), "mei", T + 2)
+    assert database.queue.advance(T + HOUR - 1) == []
+    assert database.queue.advance(T + HOUR) == [id_]
+    closed = database.queue.act(id_, Close(Reason.OTHER, "robot was moved"), "li", T + HOUR + 1)
     assert database.alert(id_) == closed
     assert [(entry.kind.value, entry.who, entry.at) for entry in database.history(id_)] == [
         ("opened", "system", T),
@@ -252,15 +252,15 @@ def test_an_alert_that_is_not_there(database: Relational) -> None:
     """Acting on it raises; looking for it answers None."""
     assert database.alert(99) is None
     with pytest.raises(UnknownAlertError, match="there is no alert 99"):
-        database.act(99, Acknowledge(), "mei", T)
+        database.queue.act(99, Acknowledge(), "mei", T)
 
 
 def test_a_refused_action_leaves_no_trace(database: Relational, signals: Signals) -> None:
     """An illegal action changes neither alert nor history."""
     [id_] = database.commit(signals.fires(T, "Silent", "r1"), RULES)
-    before = database.act(id_, Close(Reason.EXPECTED), "mei", T)
+    before = database.queue.act(id_, Close(Reason.EXPECTED), "mei", T)
     with pytest.raises(IllegalActionError):
-        database.act(id_, Acknowledge(), "li", T + 1)
+        database.queue.act(id_, Acknowledge(), "li", T + 1)
     assert database.alert(id_) == before
     assert len(database.history(id_)) == 2
 
@@ -271,7 +271,7 @@ def test_two_people_at_once(database: Relational, signals: Signals) -> None:
 
     def tries(number: int) -> bool:
         try:
-            database.act(id_, Acknowledge(), f"csm{number}", T)
+            database.queue.act(id_, Acknowledge(), f"csm{number}", T)
         except IllegalActionError:
             return False
         return True
@@ -299,7 +299,7 @@ def test_pages_hold_every_alert_once(database: Relational, signals: Signals, sta
     ids = database.commit(signals.fires(T, "Silent", *(f"r{n}" for n in range(7))), RULES)
     ids += database.commit(signals.fires(T + 1, "Burning", *(f"r{n}" for n in range(6))), RULES)
     for id_ in ids[::2]:
-        database.act(id_, Close(Reason.EXPECTED), "mei", T)
+        database.queue.act(id_, Close(Reason.EXPECTED), "mei", T)
     query = AlertQuery(state="open" if state == "open" else "closed" if state == "closed" else "all")
     whole = [alert.id for alert in database.alerts(query, limit=500).items]
     page = database.alerts(query, limit=2)
@@ -324,7 +324,7 @@ def test_filters(database: Relational, signals: Signals) -> None:
     """Rule, robot, severity, subsystem and work each narrow the list; together they narrow it more."""
     database.commit(signals.fires(T, "Silent", "r1", "r2"), RULES)
     [id_] = database.commit(signals.fires(T + 1, "Relocalization", "r1"), RULES)
-    database.act(id_, Acknowledge(), "mei", T + 1)
+    database.queue.act(id_, Acknowledge(), "mei", T + 1)
 
     def found(query: AlertQuery) -> list[tuple[str, str]]:
         return [(alert.rule, alert.entity.id) for alert in database.alerts(query).items]
@@ -341,7 +341,7 @@ def test_counts(database: Relational, signals: Signals) -> None:
     [first, _] = database.commit(signals.fires(T, "Silent", "r1", "r2"), RULES)
     database.commit(signals.fires(T + 1, "Relocalization", "r1"), RULES)
     assert database.open_by_severity() == {"high": 2, "medium": 1}
-    database.act(first, Close(Reason.EXPECTED), "mei", T)
+    database.queue.act(first, Close(Reason.EXPECTED), "mei", T)
     assert database.open_by_robot() == {"r1": 1, "r2": 1}
     assert database.alerted_subsystems() == {("r1", "navigation"), ("r2", "network")}
 
@@ -399,7 +399,7 @@ def test_all_of_it_is_there_after_a_restart(url: str, signals: Signals) -> None:
     """Alerts keep ids and states, the engine finds where it stood."""
     before = Relational(url)
     [id_] = before.commit(signals.fires(T, "Silent", "r1"), RULES)
-    alert, snapshot = before.act(id_, Acknowledge(), "mei", T), before.snapshot()
+    alert, snapshot = before.queue.act(id_, Acknowledge(), "mei", T), before.snapshot()
     before.close()
     after = Relational(url)
     assert (after.alert(id_), after.snapshot()) == (alert, snapshot)

@@ -252,6 +252,6 @@ def test_whose_customers_a_person_sees(database: Relational) -> None:
     outcomes = seen.queue.act_many(dict.fromkeys(ids), Acknowledge(), "mei", T)
     assert [outcome.refusal is None for outcome in outcomes] == [True, False, True, True, True]
     with pytest.raises(UnknownAlertError):
-        seen.act(hidden, Acknowledge(), "mei", T)
+        seen.queue.act(hidden, Acknowledge(), "mei", T)
     assert database.history(hidden)[-1].kind == "opened"
     assert [robot.id for robot in SeenRelational(database, "ana").robots()] == ["r2", "r3", "r4", "r5"]

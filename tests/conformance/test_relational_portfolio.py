@@ -138,18 +138,17 @@ def test_a_customer_is_registered_or_named(portfolio: Relational) -> None:
 def test_a_pulse_is_kept_with_its_history(portfolio: Relational) -> None:
     """Of a customer that is registered, and of one that becomes so by it."""
     for customer in ("A", "Named"):
-        portfolio.portfolio.set_pulse(customer, 2, "angry", "li", NOW)
-        portfolio.portfolio.set_pulse(customer, 5, None, "wu", NOW + 1)
+        portfolio.registry.set_pulse(customer, 2, "angry", "li", NOW)
+        portfolio.registry.set_pulse(customer, 5, None, "wu", NOW + 1)
         known = portfolio.portfolio.customer(customer)
         assert known is not None
         assert (known.pulse, known.pulse_at) == (5, NOW + 1)
-        told = [(entry.who, entry.what, entry.detail) for entry in portfolio.portfolio.journal(customer)]
-        assert told == [
-            ("wu", "pulse", {"pulse": [2, 5]}),
-            ("li", "pulse", {"pulse": [None, 2], "note": "angry"}),
-        ]
+        assert [
+            (change.who, change.what, change.fields, change.note)
+            for change in portfolio.portfolio.journal(customer)
+        ] == [("wu", "pulse", {"pulse": (2, 5)}, None), ("li", "pulse", {"pulse": (None, 2)}, "angry")]
     with pytest.raises(ValueError, match="from 1 to 5, not 6"):
-        portfolio.portfolio.set_pulse("A", 6, None, "li", NOW)
+        portfolio.registry.set_pulse("A", 6, None, "li", NOW)
 
 
 def test_the_registrys_sites_and_people(portfolio: Relational) -> None:

@@ -281,7 +281,9 @@ def test_people_act_beside_evaluations(postgres: Postgres) -> None:
     """The threads of one collector share its one connection for writing, and wait for each other."""
     relational = Relational(postgres.url(postgres.new_database()), alone=True)
     ids = relational.commit(Signals().fires(T, "Silent", *(f"r{n}" for n in range(20))), RULES)
-    threads = [threading.Thread(target=relational.act, args=(id_, Acknowledge(), "mei", T)) for id_ in ids]
+    threads = [
+        threading.Thread(target=relational.queue.act, args=(id_, Acknowledge(), "mei", T)) for id_ in ids
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -315,17 +315,18 @@ def test_a_robot_that_was_only_heard_is_claimed(database: Relational) -> None:
     ]
 
 
-def test_the_pulse_of_a_customer(filled: Relational) -> None:
-    """It is kept with its time, written down, and registers a customer that only robots named."""
+def test_a_pulse_is_no_revision(filled: Relational) -> None:
+    """Who edits the customer meanwhile is not late; who is, is told of the edit, and not of the pulse."""
     registry = filled.registry
-    assert registry.set_pulse("ACME", 2, "eve", 9_000).pulse == 2
+    registry.set_pulse("ACME", 2, None, "eve", 9_000)
     kept = registry.customer("ACME")
     assert kept is not None
-    assert (kept.pulse, kept.pulse_at, kept.tier) == (2, 9_000, Tier.KEY)
+    assert (kept.pulse, kept.pulse_at, kept.tier, kept.revision) == (2, 9_000, Tier.KEY, 1)
     assert registry.history(Kind.CUSTOMER, "ACME").items[0].fields == {"pulse": (None, 2)}
-    assert registry.set_pulse("Nobody", 4, "eve", 9_000) == Customer("Nobody")
-    with pytest.raises(ValueError, match="none of 1 to 5"):
-        registry.set_pulse("ACME", 6, "eve", 9_000)
+    registry.edit(Kind.CUSTOMER, "ACME", {"stage": "decline"}, "adam", 9_001, revision=1)
+    registry.set_pulse("ACME", 1, None, "eve", 9_002)
+    with pytest.raises(StaleError, match="changed by adam meanwhile: stage"):
+        registry.edit(Kind.CUSTOMER, "ACME", {"tier": "standard"}, "bo", 9_003, revision=1)
 
 
 def test_ten_thousand_customers(database: Relational) -> None:

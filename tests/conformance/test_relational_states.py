@@ -81,7 +81,7 @@ class Queue(RuleBasedStateMachine):
     def time_passes(self, hours: int) -> None:
         """Snoozes that are over end."""
         self.now += hours * HOUR
-        self.database.advance(self.now)
+        self.database.queue.advance(self.now)
 
     @rule(kind=st.sampled_from(["acknowledge", "snooze", "close", "note", "check"]), choice=st.integers(0, 9))
     def somebody_acts(self, kind: str, choice: int) -> None:
@@ -98,7 +98,7 @@ class Queue(RuleBasedStateMachine):
         }
         alert = alerts[choice % len(alerts)]
         try:
-            self.database.act(alert.id, actions[kind], "mei", self.now)
+            self.database.queue.act(alert.id, actions[kind], "mei", self.now)
         except IllegalActionError:
             assert not alert.is_open or kind == "acknowledge"
 
@@ -154,7 +154,7 @@ class Queue(RuleBasedStateMachine):
     @invariant()
     def no_snooze_outlives_its_end(self) -> None:
         """After `wake` nothing is snoozed that should not be."""
-        self.database.advance(self.now)
+        self.database.queue.advance(self.now)
         for alert in self.all_alerts():
             assert alert.snoozed_until is None or alert.snoozed_until > self.now
 
@@ -170,7 +170,7 @@ class Queue(RuleBasedStateMachine):
     @invariant()
     def silences_hide_what_they_match_and_nothing_else(self) -> None:
         """While they last, and not a moment longer."""
-        self.database.advance(self.now)
+        self.database.queue.advance(self.now)
         silences = self.database.silences.page(self.now, ended=None).items
         active = [each for each in silences if each.is_active(self.now)]
         robots = {robot for each in active for matcher in each.matchers for robot in matcher.values}

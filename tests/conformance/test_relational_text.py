@@ -36,10 +36,10 @@ def test_people_type_what_no_database_holds(database: Relational) -> None:
     """NUL and half a character are written as the sign for what cannot be shown; nothing fails."""
     signals = Signals()
     ids = database.commit(signals.fires(T, "Silent", "r1", "r2"), RULES)
-    database.act(ids[0], Acknowledge(ODD), ODD, T)
-    snoozed = database.act(ids[0], Snooze(T + 10, ODD), "mei", T + 1)
+    database.queue.act(ids[0], Acknowledge(ODD), ODD, T)
+    snoozed = database.queue.act(ids[0], Snooze(T + 10, ODD), "mei", T + 1)
     assert snoozed.snooze_reason == ODD  # as it was asked for
-    database.act(ids[1], Close(Reason.OTHER, ODD), ODD, T)
+    database.queue.act(ids[1], Close(Reason.OTHER, ODD), ODD, T)
     kept, closed = (database.alert(id_) for id_ in ids)
     assert kept is not None
     assert closed is not None
@@ -69,7 +69,7 @@ def test_long_texts(database: Relational) -> None:
     """Far longer than anything a person should type: whole."""
     [id_] = database.commit(Signals().fires(T, "Silent", "r1"), RULES)
     note = "机" * 2_000
-    database.act(id_, Close(Reason.OTHER, note), "mei" * 100_000, T)
+    database.queue.act(id_, Close(Reason.OTHER, note), "mei" * 100_000, T)
     alert = database.alert(id_)
     assert alert is not None
     assert (alert.close_note, alert.closed_by) == (note, "mei" * 100_000)

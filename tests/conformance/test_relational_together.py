@@ -87,7 +87,7 @@ def test_evaluations_and_people_meet(url: str, seed: int) -> None:
         while not over.is_set():
             for alert in desk.alerts(limit=3).items:
                 try:
-                    desk.act(alert.id, anything(chance, T), f"csm{number}", T)
+                    desk.queue.act(alert.id, anything(chance, T), f"csm{number}", T)
                 except IllegalActionError:
                     continue
                 done += 1

@@ -88,7 +88,7 @@ def test_alerts_before_people_had_owners_go_on(tmp_path: Path) -> None:
         By("inhibited", "Burning", Entity("robot", "r1")),
     )
     assert len(list(relational.alert_log())) == 3
-    assert relational.act(hidden.id, Acknowledge(), "mei", T + 120_000).acknowledged_by == "mei"
+    assert relational.queue.act(hidden.id, Acknowledge(), "mei", T + 120_000).acknowledged_by == "mei"
     relational.close()
 
 

@@ -63,8 +63,8 @@ def test_a_silence_hides_what_is_open_and_what_opens(filled: Relational) -> None
     assert hidden(filled) == {"r1": f"silenced {made.silence.id}", "r2": f"silenced {made.silence.id}"}
     found = filled.alerts(AlertQuery(silence=made.silence.id)).items
     assert [alert.entity.id for alert in found] == ["r2", "r1"]
-    assert filled.advance(T + 2 * HOUR - 1) == []
-    assert sorted(filled.advance(T + 2 * HOUR)) == sorted(alert.id for alert in found)
+    assert filled.queue.advance(T + 2 * HOUR - 1) == []
+    assert sorted(filled.queue.advance(T + 2 * HOUR)) == sorted(alert.id for alert in found)
     assert hidden(filled) == {}
     entries = filled.history(made.alerts[0])[1:]
     assert [(entry.kind, entry.who) for entry in entries] == [
@@ -79,9 +79,9 @@ def test_a_silence_to_come(filled: Relational) -> None:
     [id_] = filled.commit(Signals().fires(T, "Silent", "r1"), RULES)
     made = filled.silences.add(draft(begins=T + HOUR), "mei", T)
     assert (made.silence.active, made.alerts, hidden(filled)) == (False, (), {})
-    assert filled.advance(T + HOUR - 1) == []
-    assert filled.advance(T + HOUR) == [id_]
-    assert filled.advance(T + HOUR) == []
+    assert filled.queue.advance(T + HOUR - 1) == []
+    assert filled.queue.advance(T + HOUR) == [id_]
+    assert filled.queue.advance(T + HOUR) == []
 
 
 def test_more_silences_at_once_than_a_statement_can_name(filled: Relational, url: str) -> None:
@@ -91,10 +91,10 @@ def test_more_silences_at_once_than_a_statement_can_name(filled: Relational, url
         for number in range(1_100):
             named = draft(Matcher("robot", "=", ("r1" if number % 2 else f"x{number}",)), begins=T + HOUR)
             silence_rows.add(connection, named, "mei", T)
-    assert filled.advance(T + HOUR) == ids[:1]
+    assert filled.queue.advance(T + HOUR) == ids[:1]
     assert hidden(filled) == {"r1": "silenced 2"}
     assert len([entry for entry in filled.history(ids[0]) if entry.kind is Kind.SUPPRESSED]) == 1
-    assert filled.advance(T + 2 * HOUR) == ids[:1]
+    assert filled.queue.advance(T + 2 * HOUR) == ids[:1]
     assert hidden(filled) == {}
 
 
@@ -106,7 +106,7 @@ def test_a_maintenance_every_sunday(filled: Relational) -> None:
     made = filled.silences.add(weekly, "mei", T)
     assert hidden(filled) == {"r1": f"maintenance {made.silence.id}"}
     for hour in range(9 * 24):
-        filled.advance(T + hour * HOUR)
+        filled.queue.advance(T + hour * HOUR)
     turns = [(e.kind, (e.at - T) / HOUR) for e in filled.history(id_) if "suppressed" in e.kind]
     assert turns == [
         (Kind.SUPPRESSED, 0),
@@ -275,9 +275,9 @@ def test_people_work_on_what_is_hidden(filled: Relational) -> None:
     """As on any other; its deadlines wait for it to be shown."""
     [id_] = filled.commit(Signals().fires(T, "Silent", "r1"), RULES)
     filled.silences.add(draft(ends=T + 200 * HOUR), "mei", T)
-    assert filled.advance(T + 100 * HOUR) == []
-    assert filled.act(id_, Acknowledge(), "mei", T + 100 * HOUR).hidden_by is not None
-    filled.advance(T + 200 * HOUR)
+    assert filled.queue.advance(T + 100 * HOUR) == []
+    assert filled.queue.act(id_, Acknowledge(), "mei", T + 100 * HOUR).hidden_by is not None
+    filled.queue.advance(T + 200 * HOUR)
     kinds = [entry.kind for entry in filled.history(id_)][1:]
     assert kinds == [Kind.SUPPRESSED, Kind.ACKNOWLEDGED, Kind.UNSUPPRESSED, Kind.ESCALATED, Kind.RETURNED]
 

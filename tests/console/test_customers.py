@@ -141,6 +141,9 @@ def test_a_pulse_is_kept_and_told(client: TestClient, built: world.World) -> Non
         assert refused.status_code == 422
         assert "1" in refused.text
     assert built.services.relational.scores.pulses()["Museum"] == (4, world.NOW)
+    edited = client.get("/registry/customers/edit?id=Museum&lang=en", headers=HTML).text
+    assert "李梅 gave a pulse" in edited
+    assert "<s>–</s> → 4" in edited
 
 
 def test_nobody_sees_the_customers_of_others(client: TestClient, built: world.World) -> None:

@@ -109,14 +109,15 @@ def test_the_checklist_of_an_alert(built: world.World) -> None:
     assert (play.done, play.check_url) == (0, "/alerts/1/check")
     html = checklist(play, Words("en"))
     assert html.count('<form method="post" action="/alerts/1/check"') == len(play.steps)
-    assert re.findall(r'name="step" value="(\d+)"', html) == [str(step.number) for step in play.steps]
+    assert re.findall(r'name="step" value="(\w+)"', html) == [step.id for step in play.steps]
     assert html.count('name="done" value="true"') == len(play.steps)
     assert f"0 of {len(play.steps)} done" in html
 
 
 def test_steps_that_are_done(built: world.World) -> None:
     """They are ticked, and a tick can be taken back."""
-    built.services.relational.act(1, Check("1"), "li.wei", built.now)
+    first, *_ = playbooks.shipped()["relocalization-failing"].step_ids
+    built.services.relational.queue.act(1, Check(first), "li.wei", built.now)
     play = of_alert(built, Words("zh"))
     assert [step.number for step in play.steps if step.done] == [1]
     html = checklist(play, Words("zh"))
@@ -125,17 +126,46 @@ def test_steps_that_are_done(built: world.World) -> None:
     assert f"已完成 1 / {len(play.steps)}" in html
 
 
+def test_a_tick_goes_with_its_step(built: world.World) -> None:
+    """When others are put in above it, and the Chinese words are mended; not when it is another step."""
+    name = "relocalization-failing"
+    playbook = playbooks.shipped()[name]
+    built.services.relational.queue.act(1, Check(playbook.step_ids[1]), "li.wei", built.now)
+    en, zh = playbook.en, playbook.zh
+    longer = replace(
+        playbook,
+        en=replace(en, steps=("Wait.", en.steps[1], *en.steps[2:], en.steps[0])),
+        zh=replace(zh, steps=("等。", "改过的话", *zh.steps[2:], zh.steps[0])),
+    )
+    built.services = replace(built.services, playbooks={name: longer})
+    assert [step.text for step in of_alert(built, Words("zh")).steps if step.done] == ["改过的话"]
+    reworded = replace(longer, en=replace(longer.en, steps=tuple(f"Not: {step}" for step in longer.en.steps)))
+    built.services = replace(built.services, playbooks={name: reworded})
+    assert of_alert(built, Words("zh")).done == 0
+
+
+def test_ticks_of_older_versions_go_by_number(client: TestClient, built: world.World) -> None:
+    """They are shown, and can be taken back."""
+    built.services.relational.queue.act(1, Check("2"), "li.wei", built.now)
+    play = of_alert(built, Words("en"))
+    assert [(step.number, step.id) for step in play.steps if step.done] == [(2, "2")]
+    client.post("/alerts/1/check", data={"step": "2", "done": "false"})
+    assert of_alert(built, Words("en")).done == 0
+
+
 def test_ticking_without_scripts(client: TestClient, built: world.World) -> None:
     """A plain form ticks a step, or takes the tick back, and leads to the alert's checklist."""
+    step = of_alert(built, Words("en")).steps[1].id
     for done, count in (("true", 1), ("true", 1), ("false", 0)):
-        answer = client.post("/alerts/1/check", data={"step": "2", "done": done}, follow_redirects=False)
+        answer = client.post("/alerts/1/check", data={"step": step, "done": done}, follow_redirects=False)
         assert (answer.status_code, answer.headers["location"]) == (303, "/alerts/1#playbook")
         assert of_alert(built, Words("en")).done == count
 
 
-def test_ticking_with_scripts(client: TestClient) -> None:
+def test_ticking_with_scripts(client: TestClient, built: world.World) -> None:
     """The checklist comes back as it is now, for its own place on the page."""
-    answer = client.post("/alerts/1/check", data={"step": "2", "done": "true"}, headers=SCRIPT)
+    step = of_alert(built, Words("en")).steps[1].id
+    answer = client.post("/alerts/1/check", data={"step": step, "done": "true"}, headers=SCRIPT)
     assert answer.status_code == 200
     assert answer.text.strip().startswith('<section class="card playbook" id="playbook">')
     assert answer.text.count('aria-checked="true"') == 1
@@ -154,8 +184,9 @@ def test_a_step_that_is_none(client: TestClient, built: world.World, step: str) 
 
 def test_a_closed_alert_takes_no_step(client: TestClient, built: world.World) -> None:
     """Somebody closed it while the page stood open: said, and the checklist is shown as it ended."""
-    built.services.relational.act(1, Close(Reason.EXPECTED), "li.wei", built.now)
-    answer = client.post("/alerts/1/check?lang=zh", data={"step": "1"}, headers=SCRIPT)
+    built.services.relational.queue.act(1, Close(Reason.EXPECTED), "li.wei", built.now)
+    step = of_alert(built, Words("zh")).steps[0].id
+    answer = client.post("/alerts/1/check?lang=zh", data={"step": step}, headers=SCRIPT)
     assert answer.status_code == 409
     assert "这条告警已关闭，不能再勾选步骤。" in answer.text
     assert "<form" not in answer.text
@@ -168,12 +199,14 @@ def test_an_alert_that_is_not_there(client: TestClient) -> None:
 
 
 def test_a_step_in_the_history(built: world.World) -> None:
-    """In plain words; by its number where the playbook has changed since."""
+    """In plain words, older ticks too; and that it is gone where the playbook has changed since."""
     alert = built.services.relational.alert(1)
     assert alert is not None
-    first = playbooks.shipped()["relocalization-failing"].zh.steps[0]
-    assert step_text(built.services, alert, "1", Words("zh")) == first
+    playbook = playbooks.shipped()["relocalization-failing"]
+    for step in (playbook.step_ids[0], "1"):
+        assert step_text(built.services, alert, step, Words("zh")) == playbook.zh.steps[0]
     assert step_text(built.services, alert, "19", Words("zh")) == "第 19 步"
+    assert step_text(built.services, alert, "0123456789ab", Words("zh")) == "手册中已不存在的一步"
 
 
 def test_what_is_closed_is_not_ticked(built: world.World) -> None:

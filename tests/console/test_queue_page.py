@@ -172,7 +172,7 @@ def test_views_lead_nowhere_else(client: TestClient) -> None:
 def test_several_are_acknowledged_and_what_was_taken_is_told(built: world.World, client: TestClient) -> None:
     """As a plain form: which were done, which not, and who was faster."""
     ids = [built.fires("LidarFailing", robot) for robot in range(3)]
-    built.services.relational.act(ids[1], Acknowledge(), "costa", built.now)
+    built.services.relational.queue.act(ids[1], Acknowledge(), "costa", built.now)
     given = {"alert": [f"{id_}.0" for id_ in ids], "back": "/?whose=all"}
     answer = client.post("/bulk/acknowledge?lang=en", data=given, headers=HTML)
     assert answer.status_code == 200
@@ -235,15 +235,15 @@ def test_a_stale_edit_is_told_who_did_what(built: world.World, client: TestClien
     """What was decided on an alert as it was before is not done on what it became."""
     id_ = built.fires("LidarFailing", 0)
     relational = built.services.relational
-    relational.act(id_, Note("router restarted"), "costa", built.now)
+    relational.queue.act(id_, Note("router restarted"), "costa", built.now)
     stale = {"reason": "expected", "revision": "0"}
     answer = client.post(f"/alerts/{id_}/close?lang=en", data=stale, headers=HTML)
     assert answer.status_code == 409
     assert "Ana Costa wrote a note just now. Nothing was changed." in answer.text
-    relational.act(id_, Assign("costa"), "costa", built.now)
+    relational.queue.act(id_, Assign("costa"), "costa", built.now)
     answer = client.post(f"/alerts/{id_}/close?lang=zh", data=stale, headers=HTML)
     assert "Ana Costa 刚刚把它指派给了 Ana Costa。" in answer.text
-    relational.act(id_, Close(Reason.FALSE_ALARM), "costa", built.now)
+    relational.queue.act(id_, Close(Reason.FALSE_ALARM), "costa", built.now)
     answer = client.post(f"/alerts/{id_}/close?lang=en", data=stale, headers=HTML)
     assert "Ana Costa closed it just now · False alarm." in answer.text
 
@@ -266,7 +266,9 @@ def test_notes_and_owners_stand_in_the_history(built: world.World, client: TestC
 def test_a_relapse_leads_to_what_was_closed(built: world.World, client: TestClient) -> None:
     """It says that it came back, in the list and on its page, and shows the earlier one."""
     closed = built.fires("LidarFailing", 0, ago=world.HOUR)
-    built.services.relational.act(closed, Close(Reason.FIXED_REMOTELY), "li", built.now - 30 * world.MINUTE)
+    built.services.relational.queue.act(
+        closed, Close(Reason.FIXED_REMOTELY), "li", built.now - 30 * world.MINUTE
+    )
     built.resolves("LidarFailing", 0, ago=20 * world.MINUTE)
     again = built.fires("LidarFailing", 0)
     assert "came back after it was closed" in client.get("/?lang=en", headers=HTML).text

@@ -185,7 +185,7 @@ def test_an_alert_through_all_hands(world: World, client: TestClient, clock: Clo
     status, alert = post(client, f"{id_}/snooze", {"for": "2h", "reason": "closed today"})
     assert (status, alert["work"], alert["snoozed_until"]) == (200, "snoozed", "2026-11-22T03:00:00.000Z")
     clock.now += 121 * MINUTE
-    world.services.relational.advance(clock.now)
+    world.services.relational.queue.advance(clock.now)
     sign_in(client, world.services, csm("li"))
     status, alert = post(client, f"{id_}/close", {"reason": "other", "note": "moved"})
     assert (status, alert["work"], alert["close_reason"], alert["close_note"]) == (

@@ -14,6 +14,7 @@ def test_a_playbook_in_both_languages(client: TestClient) -> None:
     assert answer["name"] == "relocalization-failing"
     assert answer["title"] == {"en": written.en.title, "zh": written.zh.title}
     assert [step["zh"] for step in answer["steps"]] == list(written.zh.steps)
+    assert [step["id"] for step in answer["steps"]] == list(written.step_ids)
     assert [answer[part]["en"] for part in ("meaning", "customer", "visit")] == [
         written.en.meaning,
         written.en.customer,

@@ -123,7 +123,7 @@ def test_who_gives_an_alert_out_of_its_sight_is_answered(world: World, client: T
     known(world.services, csm("ana"))
     sign_in(client, world.services, csm("mei2", own=True))
     for id_ in given:
-        world.services.relational.act(id_, Assign("mei2"), "admin", world.services.clock())
+        world.services.relational.queue.act(id_, Assign("mei2"), "admin", world.services.clock())
     answer = client.post(f"/api/v1/alerts/{given[0]}/assign", json={"owner": "ana"})
     assert (answer.status_code, answer.json()["owner"]) == (200, "ana")
     page = client.post(
@@ -141,7 +141,7 @@ def test_alerts_go_with_their_robot_to_another_customer(world: World, client: Te
     for person in (csm("ana", own=True), csm("mei2", own=True), csm("bo")):
         known(world.services, person)
     first, second = world.fires("Silent", "r1", "r2")
-    relational.act(second, Assign("bo"), "bo", world.services.clock())
+    relational.queue.act(second, Assign("bo"), "bo", world.services.clock())
     for robot in ("r1", "r2"):
         assert client.patch(f"/api/v1/robots/{robot}", json={"customer": "New"}).status_code == 200
     moved = relational.queue.by_ids([first, second])

@@ -250,7 +250,7 @@ def test_who_took_an_alert_is_told_that_it_is_over(world: World) -> None:
     """It stays open until it is closed, and the message says so."""
     notifier = world.notifier(settings(Route(("mail",), kinds=frozenset({RESOLVED}))))
     id_ = world.opens()
-    world.relational.act(id_, Acknowledge(), "li", world.now)
+    world.relational.queue.act(id_, Acknowledge(), "li", world.now)
     world.resolves(id_)
     world.work(notifier)
     [row] = world.relational.notifications.page().items
@@ -262,7 +262,7 @@ def test_a_relapse_is_told_as_such(world: World) -> None:
     notifier = world.notifier()
     first = world.opens()
     world.work(notifier)
-    world.relational.act(first, Close(Reason.FIXED_REMOTELY), "li", world.now)
+    world.relational.queue.act(first, Close(Reason.FIXED_REMOTELY), "li", world.now)
     world.signals.states.clear()
     again = world.opens()
     world.work(notifier)
@@ -395,7 +395,7 @@ def test_a_digest_says_what_matters_and_no_more(world: World) -> None:
 def test_a_deadline_that_was_met_is_not_overdue(world: World) -> None:
     """Somebody acknowledged the alert in time."""
     id_ = world.opens(ack_due_at=T - HOUR)
-    world.relational.act(id_, Acknowledge(), "li", world.now)
+    world.relational.queue.act(id_, Acknowledge(), "li", world.now)
     world.work(world.notifier(settings(digest=MORNING)))
     assert world.post.titles == ["今日：1 条未关闭告警，新增 1 条"]
 

@@ -249,6 +249,7 @@ def test_alerts_of_a_site_see_the_faults_of_its_robots(tmp_path: Path, catalogue
         ("robot,fault,start,end\nr9,x,1,2\n", ":2: robot 'r9' is not in the roster"),
         ("robot,fault,start,end\nr1,x,soon,2\n", ":2: start 'soon' is no time"),
         ("robot,fault,start,end\nr1,x,2026-01-01T00:00:00,\n", ":2: start '2026-01-01T00:00:00' is no time"),
+        (f"robot,fault,start,end\nr1,x,{'9' * 5_000},\n", f":2: start '{'9' * 40}' is no time"),
         ("robot,fault,start,end\nr1,x,1,2\nr1,x,3,2\n", ":3: the end is before the start"),
         ("robot,fault,start,end,rule\nr1,x,1,2,Nix\n", ":2: there is no rule 'Nix'"),
     ],

@@ -1,5 +1,7 @@
 """Playbooks as people write them: what a file means, and everything that is wrong with it, with its line."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,6 +120,11 @@ def test_line_ends_of_windows_are_line_ends() -> None:
             "",
             "p.md:8:1: no steps; write each as - [ ] …",
         ),
+        (
+            "- [ ] Ask the site,\n  and write it down.\n",
+            "- [ ] Look at\n  the signal.\n",
+            "p.md:11:1: the same step as in line 10; say what is different",
+        ),
         ("- nothing helps", "a\x07b", r"p.md:20:2: the character '\x07' is not allowed"),
     ],
 )
@@ -150,7 +157,7 @@ def test_sections_have_one_order() -> None:
 
 def test_a_checklist_ends_somewhere() -> None:
     """Nobody works through more steps than that."""
-    steps = "- [ ] Look.\n" * (MAX_STEPS + 1)
+    steps = "".join(f"- [ ] Look {number} times.\n" for number in range(MAX_STEPS + 1))
     assert f"more than {MAX_STEPS} steps" in told(EN.replace("- [ ] Look at the signal.\n", steps))[0]
 
 
@@ -174,6 +181,26 @@ def test_both_languages_have_the_same_steps() -> None:
     assert [str(problem) for problem in problems] == [
         "p.zh.md:7:1: 3 steps, but p.en.md has 2; both languages need the same steps"
     ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "found"),
+    [
+        (("Look.", "Ask."), (0, 1)),
+        (("Ask.", "Look."), (1, 0)),
+        (("Wipe.", "Look.", "Ask."), (None, 0, 1)),
+        (("Look.", "Wipe.", "Ask."), (0, None, 1)),
+        (("Ask.",), (1,)),
+        (("Look closely.", "Ask."), (None, 1)),
+    ],
+)
+def test_a_step_is_known_wherever_it_stands(steps: tuple[str, ...], found: tuple[int | None, ...]) -> None:
+    """By its English words: others may be put in, taken out or reordered, and the Chinese ones mended."""
+    en, zh = Sheet("t", "m", ("Look.", "Ask."), "c", "v"), Sheet("t", "m", ("看。", "问。"), "c", "v")
+    before = Playbook("p", en, zh).step_ids
+    mended = replace(zh, steps=tuple(f"{number}。" for number in range(len(steps))))
+    after = Playbook("p", replace(en, steps=steps), mended).step_ids
+    assert tuple(before.index(id_) if id_ in before else None for id_ in after) == found
 
 
 lines = st.one_of(
@@ -202,7 +229,12 @@ def test_bytes_never_make_it_fail(data: bytes, language: Language) -> None:
 
 
 @given(
-    st.lists(st.text("ab 字*_`[]()<>", min_size=1).filter(str.strip), min_size=1, max_size=MAX_STEPS),
+    st.lists(
+        st.text("ab 字*_`[]()<>", min_size=1).filter(str.strip),
+        min_size=1,
+        max_size=MAX_STEPS,
+        unique_by=str.strip,
+    ),
     st.sampled_from(LANGUAGES),
 )
 def test_steps_are_kept_as_they_are_written(steps: list[str], language: Language) -> None:

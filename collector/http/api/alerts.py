@@ -173,7 +173,7 @@ def _detail(services: Services, alert: Alert) -> AlertDetail:
 def act(services: Services, id_: int, action: Action, who: str, revision: int | None) -> AlertDetail:
     """Does what a person asks, and tells the open pages. Raises `Problem` (404, 409, 422)."""
     try:
-        alert = services.relational.act(id_, action, who, services.clock(), revision=revision)
+        alert = services.relational.queue.act(id_, action, who, services.clock(), revision=revision)
     except (UnknownAlertError, IllegalActionError, InvalidActionError) as refusal:
         raise refused(refusal) from None
     services.changes.publish("alerts", [id_])

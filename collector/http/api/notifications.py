@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from collector.http.api.refusals import REFUSALS, TOKEN
 from collector.http.fields import EmptyIsNone, Instant, Limit
 from collector.http.problems import Problem, invalid, missing
-from collector.http.services import Services
-from collector.http.signed import require, scope
+from collector.http.signed import require, scope, services_of
 from collector.notifying.letter import Notification, State
 from collector.notifying.message import as_text
 from collector.people import May
@@ -77,7 +76,7 @@ def list_notifications(request: Request, given: Annotated[NotificationFilter, Qu
     state = None if given.state is None else State(given.state)
     query = NotificationQuery(state, given.channel, given.alert, scope(request))
     try:
-        page = _services(request).relational.notifications.page(query, after=given.after, limit=given.limit)
+        page = services_of(request).relational.notifications.page(query, after=given.after, limit=given.limit)
     except CursorError as error:
         raise invalid("after", str(error)) from None
     return NotificationPage(items=[_item(each) for each in page.items], next=page.next)
@@ -91,7 +90,7 @@ def retry_notification(request: Request, notification: NotificationId, _body: Re
 
 def retry(request: Request, id_: int) -> Notification:
     """Tries it again, and tells the open pages. Raises `Problem` (403, 404, 409)."""
-    services, person = _services(request), require(request, May.WORK)
+    services, person = services_of(request), require(request, May.WORK)
     outbox, now = services.relational.notifications, services.clock()
     try:
         found = outbox.retry(id_, person.id, now, csm=scope(request))
@@ -100,11 +99,6 @@ def retry(request: Request, id_: int) -> Notification:
     except NotRetriableError as error:
         raise Problem(HTTPStatus.CONFLICT, str(error), state=error.found.state.value) from None
     services.changes.publish("notifications", [id_])
-    return found
-
-
-def _services(request: Request) -> Services:
-    found: Services = request.app.state.services
     return found
 
 

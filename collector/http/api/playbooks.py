@@ -8,13 +8,19 @@ from collector.http.services import Services
 from rules.storm import RULE as STORM
 
 
+class StepItem(Text):
+    """A step; `id` is what an alert is told, and remembers, once it is done."""
+
+    id: str
+
+
 class PlaybookItem(BaseModel):
-    """A playbook; texts are Markdown, and step n of an alert's checklist is item n - 1 of `steps`."""
+    """A playbook; texts are Markdown."""
 
     name: str
     title: Text
     meaning: Text
-    steps: list[Text]
+    steps: list[StepItem]
     customer: Text
     visit: Text
     rules: list[str]  # that name it
@@ -27,11 +33,12 @@ def detail(services: Services, name: str) -> PlaybookItem:
         raise missing("playbook", name)
     en, zh = playbook.en, playbook.zh
     rules = (*services.rules.rules, STORM)
+    steps = zip(playbook.step_ids, en.steps, zh.steps, strict=True)
     return PlaybookItem(
         name=name,
         title=Text(en=en.title, zh=zh.title),
         meaning=Text(en=en.meaning, zh=zh.meaning),
-        steps=[Text(en=one, zh=other) for one, other in zip(en.steps, zh.steps, strict=True)],
+        steps=[StepItem(id=id_, en=one, zh=other) for id_, one, other in steps],
         customer=Text(en=en.customer, zh=zh.customer),
         visit=Text(en=en.visit, zh=zh.visit),
         rules=[rule.name for rule in rules if rule.call_to_action.playbook == name],

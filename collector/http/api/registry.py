@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import PlainTextResponse, Response
-from fastapi.security import HTTPBearer
 
+from collector.http.api.refusals import REFUSALS, TOKEN, refusal
 from collector.http.api.registered import (
     ChangeItem,
     ContractBody,
@@ -34,10 +34,8 @@ from collector.http.api.registered import (
     SiteItem,
     SitePage,
 )
-from collector.http.problems import MEDIA_TYPE as PROBLEM
 from collector.http.problems import Problem, invalid, missing
-from collector.http.services import Services
-from collector.http.signed import person_of, require, scope
+from collector.http.signed import person_of, require, scope, services_of
 from collector.people import May
 from collector.registry import (
     Contract,
@@ -65,22 +63,8 @@ from collector.relational.registry import (
     UnknownSubjectError,
 )
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"description": about, "content": {PROBLEM: {"schema": {"type": "object"}}}}
-    for status, about in {
-        400: "The request cannot be read.",
-        401: "Nobody is signed in; send a token of the API.",
-        403: "Who asks may not do this.",
-        404: "There is no such thing.",
-        409: "Somebody else changed it since it was read; `changed_by` and `changed_at` say who and when.",
-        413: "The body is too large.",
-        415: "The body is no JSON.",
-        422: "A value cannot be used; `errors` names fields.",
-        503: "Store or database cannot answer now; `Retry-After` says when to ask again.",
-    }.items()
-}
-_token = HTTPBearer(auto_error=False, description="A token of the API: `rv_…`, made on the page /me.")
-router = APIRouter(prefix="/api/v1", responses=_REFUSALS, dependencies=[Depends(_token)])
+_LATE = "Somebody else changed it since it was read; `changed_by` and `changed_at` say who and when."
+router = APIRouter(prefix="/api/v1", responses={**REFUSALS, 409: refusal(_LATE)}, dependencies=[TOKEN])
 MAY: Final[Mapping[Kind, May]] = {
     Kind.CUSTOMER: May.EDIT_CUSTOMERS,
     Kind.CONTRACT: May.EDIT_CUSTOMERS,
@@ -106,7 +90,7 @@ def list_customers(request: Request, given: Annotated[CustomerFilter, Query()]) 
         given.industry,
         scope(request),
     )
-    page = _services(request).relational.registry.customers(query, after=given.after, limit=given.limit)
+    page = services_of(request).relational.registry.customers(query, after=given.after, limit=given.limit)
     return CustomerPage(items=[_customer(each) for each in page.items], next=page.next)
 
 
@@ -152,7 +136,7 @@ def list_contracts(request: Request, given: Annotated[ContractFilter, Query()]) 
         scope(request),
     )
     try:
-        page = _services(request).relational.registry.contracts(query, after=given.after, limit=given.limit)
+        page = services_of(request).relational.registry.contracts(query, after=given.after, limit=given.limit)
     except CursorError as error:
         raise invalid("after", str(error)) from None
     return ContractPage(items=[_contract(each) for each in page.items], next=page.next)
@@ -191,7 +175,7 @@ def delete_contract(
 def list_sites(request: Request, given: Annotated[SiteFilter, Query()]) -> SitePage:
     """Sites by name."""
     query = SiteQuery(given.q, given.customer, given.csm, given.region, scope(request))
-    page = _services(request).relational.registry.sites(query, after=given.after, limit=given.limit)
+    page = services_of(request).relational.registry.sites(query, after=given.after, limit=given.limit)
     return SitePage(items=[_site(each) for each in page.items], next=page.next)
 
 
@@ -243,7 +227,7 @@ def get_history(request: Request, given: Annotated[HistoryFilter, Query()]) -> H
             raise invalid("id", "is required, with kind, for who sees some customers only")
         _found(request, kind, given.id)
     try:
-        page = _services(request).relational.registry.history(
+        page = services_of(request).relational.registry.history(
             kind, given.id, after=given.after, limit=given.limit
         )
     except CursorError as error:
@@ -266,7 +250,7 @@ def import_registry(request: Request, body: ImportBody) -> ImportReport:
     reading = read(body.text, body.name, Kind(body.kind) if body.kind else None)
     for kind in sorted({entry.kind for entry in reading.entries}):
         require(request, MAY[kind])
-    services = _services(request)
+    services = services_of(request)
     outcome = services.relational.registry.import_(
         reading,
         person_of(request).id,
@@ -284,7 +268,7 @@ def import_registry(request: Request, body: ImportBody) -> ImportReport:
 
 def exported(request: Request, kind: Kind | None, form: str) -> str:
     """What a person may see of the registry, as the text of a file."""
-    contents = _services(request).relational.registry.contents(scope(request))
+    contents = services_of(request).relational.registry.contents(scope(request))
     if form == "csv" and kind is not None:
         return to_csv(kind, contents[kind])
     return to_yaml(contents if kind is None else {kind: contents[kind]})
@@ -293,13 +277,8 @@ def exported(request: Request, kind: Kind | None, form: str) -> str:
 # --- what all of them share -------------------------------------------------------------------------------
 
 
-def _services(request: Request) -> Services:
-    found: Services = request.app.state.services
-    return found
-
-
 def _found(request: Request, kind: Kind, id_: str) -> Any:
-    record = _services(request).relational.registry.one(kind, id_, scope=scope(request))
+    record = services_of(request).relational.registry.one(kind, id_, scope=scope(request))
     if record is None:
         raise missing(kind.value, id_)
     return record
@@ -307,7 +286,7 @@ def _found(request: Request, kind: Kind, id_: str) -> Any:
 
 def _edit(request: Request, kind: Kind, id_: str, body: Any, *, whole: bool) -> Any:
     person = require(request, MAY[kind])
-    services = _services(request)
+    services = services_of(request)
     cells = body.model_dump(exclude={"revision", "extra"}, exclude_unset=not whole)
     taken, errors = given_values(kind, {**getattr(body, "extra", {}), **cells})
     try:
@@ -335,7 +314,7 @@ def _edit(request: Request, kind: Kind, id_: str, body: Any, *, whole: bool) -> 
 
 def _remove(request: Request, kind: Kind, id_: str, revision: int | None) -> Response:
     person = require(request, MAY[kind])
-    services = _services(request)
+    services = services_of(request)
     try:
         services.relational.registry.remove(
             kind, id_, person.id, services.clock(), revision=revision, scope=scope(request)

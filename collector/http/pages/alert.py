@@ -102,7 +102,7 @@ def act(request: Request, id_: str, action: str, form: GivenForm) -> Response:
     row, now = _row(request, id_), services.clock()
     try:
         meant = wanted(action, form, now, t)
-        changed = services.relational.act(row.id, meant, person.id, now, revision=revision_of(form))
+        changed = services.relational.queue.act(row.id, meant, person.id, now, revision=revision_of(form))
     except REFUSALS as error:
         why = reason(error, services.relational.accounts.names(), now, t)
         return _refusal(request, row, action, why, error, form)

@@ -50,7 +50,7 @@ def pulse(request: Request, id_: str, form: GivenForm) -> Response:
     if value not in ("1", "2", "3", "4", "5") or len(note) > _NOTE:
         text = t("customers.pulse_refused", n=_NOTE)
         return _page(request, found, text, HTTPStatus.UNPROCESSABLE_ENTITY)
-    services.relational.portfolio.set_pulse(found.id, int(value), note or None, person.id, now)
+    services.relational.registry.set_pulse(found.id, int(value), note or None, person.id, now)
     return RedirectResponse(f"{customer_url(found.id)}#pulse", HTTPStatus.SEE_OTHER)
 
 

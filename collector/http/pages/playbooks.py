@@ -43,7 +43,9 @@ def check(request: Request, id_: str, form: GivenForm) -> Response:
     if play is None or step not in {known.id for known in play.steps}:
         return _refused(request, alert, t("playbook.step_unknown"), HTTPStatus.UNPROCESSABLE_ENTITY)
     try:
-        alert = services.relational.act(alert.id, Check(step, form.get("done") != "false"), person.id, now)
+        alert = services.relational.queue.act(
+            alert.id, Check(step, form.get("done") != "false"), person.id, now
+        )
     except IllegalActionError as error:
         work = t.one_of("work", error.alert.work)
         return _refused(request, error.alert, t("playbook.refused", work=work), HTTPStatus.CONFLICT)

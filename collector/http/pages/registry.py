@@ -25,7 +25,7 @@ from collector.http.views.registry_form import Sent
 from collector.registry import Kind, Reading, Record, RegistryError, read
 from collector.registry.checks import checked_id
 from collector.registry.reading import form_of_file, refused
-from collector.relational.journal import Change
+from collector.relational.journal import PULSE, Change
 from collector.relational.registry import StaleError, UnknownSubjectError
 
 router = APIRouter(prefix="/registry", include_in_schema=False)
@@ -240,7 +240,7 @@ def _late(request: Request, kind: Kind, id_: str, error: StaleError, sent: Sent 
 def _since(services: Services, kind: Kind, id_: str, revisions: int) -> list[Change]:
     """What was done in so many revisions, the newest first; a pulse is none."""
     history = services.relational.registry.history(kind, id_, limit=_MOST_SINCE).items
-    counted = [change for change in history if "pulse" not in change.fields]
+    counted = [change for change in history if change.what != PULSE]
     return counted[: max(0, revisions)]
 
 

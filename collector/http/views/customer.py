@@ -15,7 +15,8 @@ from collector.http.views.score import ScoreView, number, span, tone, url, view,
 from collector.presence import Presence
 from collector.queue import Alert
 from collector.relational import AlertQuery, RobotRecord
-from collector.relational.portfolio import Contract, JournalEntry, Registered, next_renewal, today_in
+from collector.relational.journal import PULSE, Change
+from collector.relational.portfolio import Contract, Registered, next_renewal, today_in
 from collector.relational.scores import WEEK, earlier
 from collector.scores.score import Score
 from collector.scores.usual import ROBOTS
@@ -379,7 +380,7 @@ def _events(
     services: Services, customer: str, alerts: Sequence[Alert], people: Mapping[str, str], t: Words, now: int
 ) -> list[Event]:
     """What happened, the newest first."""
-    events = [_journal(entry, people, t) for entry in services.relational.portfolio.journal(customer)]
+    events = [_journal(change, people, t) for change in services.relational.portfolio.journal(customer)]
     for row in rows(services, list(alerts), t, now):
         address, name = f"/alerts/{row.id}", f"{row.about} · {row.place.name}"
         events.append(
@@ -391,23 +392,16 @@ def _events(
     return sorted(events, key=lambda event: -event.at)[:_EVENTS]
 
 
-def _journal(entry: JournalEntry, people: Mapping[str, str], t: Words) -> Event:
-    who = registry_form.name_of(entry.who, people, t)
-    if entry.what == "pulse":
-        value = list(entry.detail.get("pulse", [None, None]))[-1]
-        return Event(
-            entry.at,
-            "pulse",
-            t("customers.event.pulse", who=who, value=value),
-            str(entry.detail.get("note", "")),
-            "",
-        )
-    what = t.one_of("customers.subject", entry.kind)
-    done = entry.what if entry.what in ("added", "removed") else "changed"
-    text = t(f"customers.event.{done}", who=who, what=what, subject=entry.subject)
-    fields = entry.detail.get("fields", {}) if done == "changed" else {}
+def _journal(change: Change, people: Mapping[str, str], t: Words) -> Event:
+    who = registry_form.name_of(change.who, people, t)
+    if change.what == PULSE:
+        text = t("customers.event.pulse", who=who, value=change.fields[PULSE][1])
+        return Event(change.at, PULSE, text, change.note or "", "")
+    what = t.one_of("customers.subject", change.kind)
+    text = t(f"customers.event.{change.what}", who=who, what=what, subject=change.subject)
+    fields = change.fields if change.what == "changed" else {}
     names = [registry_form.label(name, t) for name in fields]
-    return Event(entry.at, "journal", text, t("score.comma").join(names), "")
+    return Event(change.at, "journal", text, t("score.comma").join(names), "")
 
 
 # --- what is behind a figure ------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Playbooks as people read them: beside an alert as a checklist, on a page of their own, and all of them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,16 +20,12 @@ from rules.storm import rule_named
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of the checklist; numbers count from 1."""
+    """One step of the checklist; numbers count from 1. An alert's `checked` holds `id`, once it is done."""
 
     number: int
+    id: str
     text: Markup
     done: bool = False
-
-    @property
-    def id(self) -> str:
-        """What an alert's `checked` holds, once it is done."""
-        return str(self.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +77,37 @@ class Shelf:
 
 def playbook_view(services: Services, alert: Alert, t: Words) -> PlaybookView | None:
     """The playbook of an alert's rule, with the steps that are done; None where it has none."""
-    rule = rule_named(services.rules, alert.rule)
-    playbook = services.playbooks.get((rule.call_to_action.playbook or "") if rule else "")
+    playbook = _of(services, alert)
     if playbook is None:
         return None
     return _view(playbook, t, alert.checked, f"/alerts/{alert.id}/check" if alert.is_open else "")
 
 
 def step_text(services: Services, alert: Alert, step: str, t: Words) -> str:
-    """A step of an alert's playbook in plain words, for its history; its number where there is none."""
+    """A step of an alert's playbook in plain words, for its history."""
+    playbook = _of(services, alert)
+    if playbook is not None:
+        for names, text in zip(_names(playbook), playbook[t.language].steps, strict=True):
+            if step in names:
+                return markdown.plain(text)
+    return t("playbook.step", number=step) if step.isdecimal() else t("playbook.step_gone")
+
+
+def _of(services: Services, alert: Alert) -> Playbook | None:
+    """The playbook of an alert's rule."""
     rule = rule_named(services.rules, alert.rule)
-    playbook = services.playbooks.get((rule.call_to_action.playbook or "") if rule else "")
-    written = playbook[t.language].steps if playbook else ()
-    numbered = {str(number): text for number, text in enumerate(written, start=1)}
-    return markdown.plain(numbered[step]) if step in numbered else t("playbook.step", number=step)
+    return services.playbooks.get((rule.call_to_action.playbook or "") if rule else "")
+
+
+def _names(playbook: Playbook) -> list[tuple[str, str]]:
+    """What a tick may call each step: its id or, as older versions did, its number."""
+    return [(id_, str(number)) for number, id_ in enumerate(playbook.step_ids, start=1)]
+
+
+def _steps(playbook: Playbook, texts: Sequence[Markup], checked: Sequence[str]) -> Iterator[Step]:
+    for number, (names, text) in enumerate(zip(_names(playbook), texts, strict=True), start=1):
+        ticked = [name for name in names if name in checked]
+        yield Step(number, (ticked or names)[0], text, bool(ticked))
 
 
 def alone(services: Services, name: str, t: Words) -> PlaybookView | None:
@@ -150,9 +163,7 @@ def _view(playbook: Playbook, t: Words, checked: Sequence[str] = (), check_url: 
         url=f"/playbooks/{playbook.name}",
         title=playbook[t.language].title,
         meaning=written.meaning,
-        steps=tuple(
-            Step(number, text, str(number) in checked) for number, text in enumerate(written.steps, start=1)
-        ),
+        steps=tuple(_steps(playbook, written.steps, checked)),
         customer=written.customer,
         visit=written.visit,
         check_url=check_url,

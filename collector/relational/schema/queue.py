@@ -66,7 +66,7 @@ alerts = Table(
     Column("escalated", Integer, nullable=False, server_default="0"),  # how often
     Column("relapse_of", Id),  # the alert that was closed shortly before
     Column("relapses", Integer, nullable=False, server_default="0"),
-    Column("checked", JSON),  # the steps of the playbook that are done
+    Column("checked", JSON),  # the steps of the playbook that are done, by id
     Column("priority", Float, nullable=False, server_default="0"),  # the queue is read from the highest on
     Column("reasons", JSON),  # for the priority
     Column("silence", Id),  # that hides it, and whether that is a maintenance
