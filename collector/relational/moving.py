@@ -16,7 +16,7 @@ from collector.registry import Kind
 from collector.registry.differences import Difference
 from collector.registry.records import Value
 from collector.relational import alerts as rows
-from collector.relational.cases import IS_OPEN, Place, calendars, calendars_of, csms, places
+from collector.relational.cases import IS_OPEN, Place, calendars, csms, places
 from collector.relational.database import portions
 from collector.relational.restanding import restand
 from collector.relational.schema import alerts, customers
@@ -128,7 +128,7 @@ def _where(place: Place) -> tuple[str | None, str | None]:
 
 
 def _give(connection: Connection, given: Sequence[Alert], to: _Belonging, who: str, now: int) -> None:
-    before = calendars_of(connection, given)
+    before = calendars(connection, {alert.id: (alert.owner, to[alert.id].tz) for alert in given})
     after = calendars(connection, {alert.id: (to[alert.id].csm, to[alert.id].tz) for alert in given})
     steps = [
         queue.act(alert, Assign(to[alert.id].csm, after[alert.id]), who, now, before[alert.id])
