@@ -309,6 +309,7 @@ class Ingest:
         if roster.robots != self._parts.evaluator.roster.robots:
             self._parts.evaluator.enrol(roster)
             self._parts.changes.publish("robots", roster.ids)
+            self._parts.changes.publish("alerts", [0])  # whose they are may have changed with it
             log.info("roster changed", robots=len(roster))
 
     def _follow_presence(self) -> None:

@@ -10,7 +10,7 @@ from collector.config import ConfigError
 from collector.http.i18n import Words
 from collector.notifying.letter import Notification, State
 from collector.notifying.message import Message, Part
-from collector.notifying.settings import OWNER, Channel, Route, Settings
+from collector.notifying.settings import OWNER, URGING, Channel, Route, Settings
 from collector.pipeline import clock
 from rules.document import hint
 
@@ -68,7 +68,8 @@ def _described(route: Route) -> str:
     severity = f"{route.severity} and worse" if route.severity else "all severities"
     named = ("tier", "customer", "owner", "rule", "subsystem")
     more = [f"{name} {' or '.join(sorted(found))}" for name in named if (found := getattr(route, name))]
-    return "; ".join([severity, *more, " or ".join(sorted(route.kinds))])
+    unasked = ["assigned, to owners"] if not route.kinds and OWNER in route.channels else []
+    return "; ".join([severity, *more, " or ".join(sorted(route.kinds or URGING)), *unasked])
 
 
 def _clock(minute: int) -> str:

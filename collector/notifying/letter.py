@@ -14,6 +14,7 @@ class Kind(StrEnum):
     """What happened to an alert that people may want to be told."""
 
     OPENED = "opened"
+    ASSIGNED = "assigned"
     ESCALATED = "escalated"
     RETURNED = "returned"
     RELAPSED = "relapsed"
@@ -28,6 +29,9 @@ class Happening:
     alert: int
     kind: str
     at: int
+    who: str | None = None  # did it
+    name: str | None = None  # of who did it, where that is known
+    owner: str | None = None  # whose the alert was from then on, where that was said
 
 
 class State(StrEnum):
@@ -38,7 +42,7 @@ class State(StrEnum):
     SENT = "sent"
     BUNDLED = "bundled"  # told in one message with others
     GIVEN_UP = "given_up"
-    WITHDRAWN = "withdrawn"  # its alert closed before anybody was told
+    WITHDRAWN = "withdrawn"  # its alert closed, or was passed on, before anybody was told
 
 
 @dataclass(frozen=True, slots=True)

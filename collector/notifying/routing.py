@@ -7,6 +7,7 @@ from typing import Final
 
 from collector import wording
 from collector.http.i18n import Words, zone
+from collector.http.views import standing
 from collector.notifying.letter import Happening, Kind, Letter, State
 from collector.notifying.message import Message, Part
 from collector.notifying.quiet import told_at
@@ -42,13 +43,18 @@ class Known:
 
 
 def letters(happened: Happening, known: Known, settings: Settings, now: int) -> list[Letter]:
-    """What is told of a happening, and to whom; nothing of what people did, is over already, or old."""
+    """What is told of a happening, and to whom; nothing of what is over already, or old.
+
+    Of what people do it is told that one gives an alert to another.
+    """
     if happened.kind not in set(Kind) or happened.at < now - STALE_MS:
         return []
     kind = Kind(happened.kind)
     first = Kind.OPENED if known.alert.relapse_of is None else Kind.RELAPSED
     said_better = kind is Kind.OPENED and first is Kind.RELAPSED  # which happened with it
     if said_better or (kind is not Kind.RESOLVED and known.alert.work is Work.CLOSED):
+        return []
+    if kind is Kind.ASSIGNED and not _is_given(happened, known.alert):
         return []
     before = {name for name, _ in _channels(settings.routes, first, known)}
     return [
@@ -59,8 +65,13 @@ def letters(happened: Happening, known: Known, settings: Settings, now: int) -> 
     ]
 
 
-def matches(route: Route, kind: Kind, known: Known) -> bool:
-    """Whether a route is for this."""
+def _is_given(happened: Happening, alert: Alert) -> bool:
+    """Somebody has it from somebody else, and still has it."""
+    return happened.owner is not None and happened.owner == alert.owner and happened.who != alert.owner
+
+
+def matches(route: Route, known: Known) -> bool:
+    """Whether a route is for this alert."""
     alert, owner = known.alert, known.owner.id if known.owner is not None else None
     asked = (
         (route.customer, known.about),
@@ -70,7 +81,7 @@ def matches(route: Route, kind: Kind, known: Known) -> bool:
         (route.subsystem, alert.subsystem),
     )
     severe = route.severity is None or RANK[alert.severity] <= RANK[route.severity]
-    return severe and kind in route.kinds and all(not wanted or value in wanted for wanted, value in asked)
+    return severe and all(not wanted or value in wanted for wanted, value in asked)
 
 
 def language_of(settings: Settings, channel: str, person: Person | None) -> Language:
@@ -83,7 +94,8 @@ def language_of(settings: Settings, channel: str, person: Person | None) -> Lang
 
 def _channels(routes: Iterable[Route], kind: Kind, known: Known) -> list[Told]:
     """All that any matching route names, each once."""
-    names = (name for route in routes if matches(route, kind, known) for name in route.channels)
+    named = ((route, name) for route in routes if matches(route, known) for name in route.channels)
+    names = (name for route, name in named if route.tells(kind, name))
     return [(name, known.owner if name == OWNER else None) for name in dict.fromkeys(names)]
 
 
@@ -99,7 +111,7 @@ def _letter(
         key=f"alert-{happened.alert}/{kind}-{happened.id}/{to}",
         kind=kind.value,
         channel=channel,
-        message=message(kind, known, settings.console, t, person),
+        message=message(kind, known, settings.console, t, person, by=_by(happened, t)),
         due_at=due_at,
         give_up_at=due_at + GIVE_UP_MS,
         alert=happened.alert,
@@ -116,12 +128,19 @@ def _state(known: Known, *, nobody: bool) -> State:
     return State.WAITING if known.alert.hidden_by is None else State.HELD
 
 
-def message(kind: Kind, known: Known, console: str | None, t: Words, reader: Person | None = None) -> Message:
-    """What one person or chat reads of an alert."""
+def _by(happened: Happening, t: Words) -> str:
+    names = {happened.who: happened.name} if happened.who and happened.name else {}
+    return standing.person(names, happened.who, t)
+
+
+def message(
+    kind: Kind, known: Known, console: str | None, t: Words, reader: Person | None = None, *, by: str = ""
+) -> Message:
+    """What one person or chat reads of an alert; `by` is who gave it to its owner."""
     alert, about = known.alert, t.both(known.rule.about) if known.rule is not None else known.alert.rule
     severity = t.one_of("severity", alert.severity)
     place = " · ".join(dict.fromkeys(part for part in (known.subject.shown, known.subject.site) if part))
-    title = t(f"notify.title.{kind}", severity=severity, what=about, where=place)
+    title = t(f"notify.title.{kind}", severity=severity, what=about, where=place, who=by)
     return Message(
         title=title,
         parts=tuple(_parts(kind, known, t, reader)),

@@ -13,8 +13,8 @@ OWNER: Final = "owner"  # as a channel: the e-mail of the alert's owner
 MAIL: Final = "mail"  # the channel through which owners are written to
 EVERY_DAY: Final = frozenset(range(7))
 
-
-URGING: Final = frozenset(Kind) - {Kind.RESOLVED}  # what asks somebody to do something
+URGING: Final = frozenset(Kind) - {Kind.RESOLVED, Kind.ASSIGNED}  # what everybody is told unasked
+TO_OWNERS: Final = URGING | {Kind.ASSIGNED}  # what owners are: a chat knows of the alert already
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What goes to which channels. What is empty or None matches everything."""
+    """What goes to which channels. What is empty or None matches everything, but for the kinds."""
 
     channels: tuple[str, ...]
     severity: Severity | None = None  # or worse
@@ -37,7 +37,11 @@ class Route:
     owner: frozenset[str] = frozenset()
     rule: frozenset[str] = frozenset()
     subsystem: frozenset[str] = frozenset()
-    kinds: frozenset[Kind] = URGING
+    kinds: frozenset[Kind] = frozenset()  # none named: those that the channel is told unasked
+
+    def tells(self, kind: Kind, channel: str) -> bool:
+        """Whether such news go to that channel."""
+        return kind in (self.kinds or (TO_OWNERS if channel == OWNER else URGING))
 
 
 @dataclass(frozen=True, slots=True)

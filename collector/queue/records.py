@@ -107,7 +107,7 @@ class Alert:
     close_note: str | None = None
     suppressed_by: By | None = None  # as the engine says
     silenced_by: By | None = None  # a silence or maintenance, whose id is the entity's
-    customer: str | None = None  # of the entity, when the alert opened
+    customer: str | None = None  # of the entity
     site: str | None = None
     owner: str | None = None  # a person's id
     ack_due_at: int | None = None

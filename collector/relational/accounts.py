@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from collector.people import Person, Role, Sees
+from collector.relational import moving
 from collector.relational.database import Database
 from collector.relational.schema import journal, people, sessions, tokens
 
@@ -133,7 +134,9 @@ class Accounts:
     def change(self, person: Person, by: str, now: int) -> Person:
         """Changes what is known of somebody; who is no longer active is signed out everywhere.
 
-        Raises `UnknownPersonError`, `StalePersonError` (by `person.revision`) and `LastAdminError`.
+        The open alerts of who leaves go to their customers' CSMs, or to nobody; who returns gets those of
+        own customers that are nobody's. Raises `UnknownPersonError`, `StalePersonError` (by
+        `person.revision`) and `LastAdminError`.
         """
         with self._database.writing() as connection:
             before = _known(connection, person.id)
@@ -147,6 +150,9 @@ class Accounts:
             if not after.active:
                 _sign_out(connection, person.id)
                 _revoke_all(connection, person.id, now)
+            if after.active != before.active:
+                hand_over = moving.come_back if after.active else moving.leave
+                hand_over(connection, person.id, by, now)
             _report(connection, JournalEntry(now, by, "changed", "person", person.id, _diff(before, after)))
             return after
 

@@ -198,7 +198,13 @@ def report(connection: Connection, entries: Iterable[tuple[int, Entry]]) -> None
     if listed:
         connection.execute(insert(audit), [_audited(id_, entry) for id_, entry in listed])
     happened = [
-        {"alert": id_, "kind": kind, "at": entry.at}
+        {
+            "alert": id_,
+            "kind": kind,
+            "at": entry.at,
+            "who": entry.who,
+            "owner": entry.detail.get("owner"),
+        }
         for id_, entry in listed
         if (kind := _happening(entry)) is not None
     ]

@@ -1,7 +1,7 @@
 """What registry and roster know of the entities of alerts: whose they are, where, and by whose clock."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final, TypeVar
 
@@ -32,7 +32,7 @@ class Place:
     customer: str | None = None
     site: str | None = None
     tz: str | None = None
-    csm: str | None = None
+    csm: str | None = None  # whose its alerts are; nobody who has left
     attributes: Mapping[str, str | float] = field(default_factory=dict)
 
 
@@ -64,7 +64,11 @@ def places(connection: Connection, entities: Collection[Entity]) -> dict[Entity,
         for entity, place in bare.items()
     }
     whose = _rows(connection, customers, {place.customer for place in bare.values() if place.customer})
-    return {entity: _placed(place, at, whose) for entity, place in bare.items()}
+    owners = _csms(connection, whose)
+    return {
+        entity: replace(_placed(place, at, whose), csm=owners.get(place.customer or ""))
+        for entity, place in bare.items()
+    }
 
 
 def _bare(entity: Entity, known: Mapping[str, RobotRecord], groups: Mapping[str, list[RobotRecord]]) -> Place:
@@ -89,7 +93,7 @@ def _only(values: set[str | None]) -> str | None:
 
 
 def _of(place: Place, customer: str | None) -> Place:
-    return Place(customer, place.site, place.tz, place.csm, place.attributes)
+    return replace(place, customer=customer)
 
 
 def _placed(place: Place, at: Mapping[str, Row[Any]], whose: Mapping[str, Row[Any]]) -> Place:
@@ -101,9 +105,20 @@ def _placed(place: Place, at: Mapping[str, Row[Any]], whose: Mapping[str, Row[An
         place.customer,
         place.site,
         None if zone is None else str(zone),
-        None if customer is None else customer.csm,
-        attributes,
+        attributes=attributes,
     )
+
+
+def csms(connection: Connection, ids: Collection[str]) -> dict[str, str | None]:
+    """Whose the alerts of these customers are: its CSM's, if that person has not left."""
+    return _csms(connection, _rows(connection, customers, ids))
+
+
+def _csms(connection: Connection, whose: Mapping[str, Row[Any]]) -> dict[str, str | None]:
+    if not whose:
+        return {}
+    left = set(connection.scalars(select(people.c.id).where(people.c.active.is_(False))))
+    return {id_: None if row.csm in left else row.csm for id_, row in whose.items()}
 
 
 def _told(row: Row[Any] | None, names: Iterable[str]) -> dict[str, str | float]:

@@ -29,7 +29,7 @@ from collector.notifying.retrying import GIVE_UP_MS
 from collector.queue import Severity
 from collector.relational.database import Database
 from collector.relational.listing import Page, cursor_id
-from collector.relational.schema import alerts, happenings, journal, notifications, told
+from collector.relational.schema import alerts, happenings, journal, notifications, people, told
 from collector.relational.sight import seen_by
 
 _THE_ROW: Final = 1
@@ -94,12 +94,12 @@ class Notifications:
     def unread(self, limit: int = 200) -> list[Happening]:
         """The next happenings that nothing was made of, in the order in which they were committed."""
         until = select(told.c.until).scalar_subquery()
-        query = select(happenings).where(happenings.c.id > func.coalesce(until, 0)).order_by(happenings.c.id)
+        row = happenings.c
+        named = happenings.outerjoin(people, people.c.id == row.who)
+        columns = (row.id, row.alert, row.kind, row.at, row.who, people.c.name, row.owner)
+        query = select(*columns).select_from(named).where(row.id > func.coalesce(until, 0)).order_by(row.id)
         with self._database.reading() as connection:
-            return [
-                Happening(row.id, row.alert, row.kind, row.at)
-                for row in connection.execute(query.limit(limit))
-            ]
+            return [Happening(*found) for found in connection.execute(query.limit(limit))]
 
     def write(self, new: Sequence[Letter], now: int, until: int | None = None) -> int:
         """Puts letters into the outbox, and remembers that happenings up to `until` were read.
@@ -334,6 +334,7 @@ def _row(letter: Letter, now: int) -> dict[str, Any]:
 def _changing(connection: Connection) -> tuple[_Rows, _Rows, _Rows]:
     """What is to be withdrawn, revealed and held: of alerts that closed, are shown again, or are hidden.
 
+    Withdrawn is also what tells somebody of an alert that was given to somebody else meanwhile.
     What was tried once may have arrived, so it is neither withdrawn nor held.
     """
     row = notifications.c
@@ -346,7 +347,10 @@ def _changing(connection: Connection) -> tuple[_Rows, _Rows, _Rows]:
     closed = alerts.c.work == "closed"
     hidden = and_(~closed, or_(alerts.c.suppressed_reason.is_not(None), alerts.c.silence.is_not(None)))
     resolved = row.kind == Kind.RESOLVED.value
-    over = and_(untried, or_(and_(closed, ~resolved), and_(row.follows, ~_told_before())))
+    passed_on = and_(
+        row.kind == Kind.ASSIGNED.value, row.person.is_not(None), row.person.is_distinct_from(alerts.c.owner)
+    )
+    over = and_(untried, or_(and_(closed, ~resolved), passed_on, and_(row.follows, ~_told_before())))
     revealed = and_(row.state == State.HELD.value, ~hidden, ~over)
     held = and_(row.state == State.WAITING.value, row.attempts == 0, hidden)
     withdrawn, shown, hiding = (

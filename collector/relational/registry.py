@@ -305,7 +305,9 @@ class Registry:
                 raise UnknownSubjectError(kind, id_)
             _check_revision(connection, kind, id_, before, revision)
             connection.execute(delete(records.TABLES[kind]).where(records.TABLES[kind].c.id == id_))
-            journal.record(connection, [removal(before)], who, now)
+            removed = [removal(before)]
+            journal.record(connection, removed, who, now)
+            moving.follow(connection, removed, who, now)
             roster.revise(connection)
 
     def set_pulse(self, customer: str, pulse: int, note: str | None, who: str, now: int) -> None:

@@ -12,12 +12,15 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import event, select
 from sqlalchemy.engine import Engine
 
+from collector.people import Person, Role
 from collector.queue import Acknowledge, Action, Close, Reason, Snooze, StaleActionError
+from collector.registry import Kind
 from collector.relational import Relational, RobotRecord
 from collector.relational.database import Database
 from collector.relational.schema import alerts, audit, happenings
@@ -32,7 +35,8 @@ Step = Callable[[Relational], object]
 
 def life(number: int) -> list[Step]:
     """All that can happen to an alert of a robot of its own, each step such as may be tried again."""
-    robot, at, signals = f"r{number:05}", T + number * 42 * DAY, Signals()
+    robot, customer, csm = (f"{letter}{number:05}" for letter in "rcp")
+    at, signals = T + number * 42 * DAY, Signals()
     fires, resolves = (
         signals.fires(at, "Silent", robot),
         signals.becomes(at + 5, "Silent", robot, State.RESOLVED),
@@ -43,14 +47,16 @@ def life(number: int) -> list[Step]:
         lambda relational: relational.commit(fires, RULES),
         lambda relational: _silence(relational, hidden, at + 2),
         lambda relational: relational.queue.advance(at + 10),
-        lambda relational: _act(relational, robot, Acknowledge("on it"), 0, at + 11),
-        lambda relational: _act(relational, robot, Snooze(at + 2 * HOUR, "wait"), 1, at + 12),
+        lambda relational: relational.registry.edit(Kind.CUSTOMER, customer, {"csm": csm}, "eve", at + 10),
+        lambda relational: _act(relational, robot, Acknowledge("on it"), 1, at + 11),
+        lambda relational: _act(relational, robot, Snooze(at + 2 * HOUR, "wait"), 2, at + 12),
         lambda relational: relational.queue.advance(at + 2 * HOUR),
-        lambda relational: _act(relational, robot, Close(Reason.FIXED_ON_SITE), 3, at + 3 * HOUR),
+        lambda relational: _act(relational, robot, Close(Reason.FIXED_ON_SITE), 4, at + 3 * HOUR),
         lambda relational: relational.commit(resolves, RULES),
         lambda relational: relational.commit(again, RULES),
+        lambda relational: _leaves(relational, csm, at + DAY + 1),
         lambda relational: relational.queue.advance(at + 10 * DAY + 8 * HOUR),  # in working time
-        lambda relational: _act(relational, robot, Close(Reason.EXPECTED), 0, at + 11 * DAY, episode=2),
+        lambda relational: _act(relational, robot, Close(Reason.EXPECTED), 1, at + 11 * DAY, episode=2),
     ]
 
 
@@ -59,6 +65,13 @@ def _silence(relational: Relational, draft: Draft, now: int) -> None:
     known = relational.silences.page(now, ended=None, limit=1).items
     if not known or known[0].matchers != draft.matchers:
         relational.silences.add(draft, "mei", now)
+
+
+def _leaves(relational: Relational, id_: str, now: int) -> None:
+    """An admin who got no answer looks whether the person is still there."""
+    person = relational.accounts.person(id_)
+    if person is not None and person.active:
+        relational.accounts.change(replace(person, active=False), "adam", now)
 
 
 def _act(
@@ -80,7 +93,10 @@ def left_behind(url: str, robot: str) -> dict[str, list[Any]]:
             select(happenings).where(happenings.c.alert.in_(ids)).order_by(happenings.c.id)
         )
         return {
-            "alerts": [[row.work, row.signal, row.relapses, row.escalated, row.revision] for row in rows],
+            "alerts": [
+                [row.work, row.signal, row.owner is None, row.relapses, row.escalated, row.revision]
+                for row in rows
+            ],
             "trail": [[ids.index(row.alert), row.kind, row.who] for row in trails],
             "told": [[ids.index(row.alert), row.kind] for row in told],
         }
@@ -109,7 +125,10 @@ def live(url: str, number: int, kill_at: int) -> int:
 def main(url: str, every: int) -> None:
     """Lives one life whole, and then one for every step (or every so many) at which it is killed."""
     with closing(Relational(url)) as relational:
-        relational.import_robots([RobotRecord(f"r{number:05}", customer="ACME") for number in range(400)])
+        robots = [RobotRecord(f"r{number:05}", customer=f"c{number:05}") for number in range(400)]
+        relational.import_robots(robots)
+        for number in range(len(robots)):
+            relational.accounts.add(Person(f"p{number:05}", "Pat", Role.CSM), None, "adam", T)
     steps = live(url, 0, kill_at=0)
     lives, killed = [], 0
     for number in range(1, steps + 1, every):

@@ -1,13 +1,16 @@
 """Databases of other versions, and what is no database of ours at all."""
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect, text, update
 
-from collector.queue import Acknowledge, Kind
+from collector.notifying.letter import Happening
+from collector.people import Person, Role
+from collector.queue import Acknowledge, Assign, Kind
 from collector.relational import AlertQuery, Relational, RobotRecord, UnusableDatabaseError
 from collector.relational.database import Database
 from collector.relational.schema import VERSION, metadata, schema_version
@@ -111,6 +114,24 @@ def test_alerts_of_an_older_server_can_be_suppressed(url: str) -> None:
     relational.commit(Signals().fires(T, "Silent", "r1"), RULES)
     _suppress_r1(relational)
     relational.close()
+
+
+def test_what_happened_before_it_was_said_by_whom_is_read(url: str) -> None:
+    """Schema 4 had no names beside what happened: those are unknown, those of what happens now are there."""
+    with closing(Relational(url)) as relational:
+        relational.import_robots([RobotRecord("r1")])
+        relational.accounts.add(Person("mei", "Mei", Role.CSM), None, "system", T)
+        [id_] = relational.commit(Signals().fires(T, "Silent", "r1"), RULES)
+    with closing(Database(url)) as raw, raw.writing() as connection:
+        for column in ("who", "owner"):
+            connection.execute(text(f"ALTER TABLE happenings DROP COLUMN {column}"))
+        connection.execute(update(schema_version).values(version=4))
+    with closing(Relational(url)) as relational:
+        relational.queue.act(id_, Assign("mei"), "mei", T + 1)
+        assert relational.notifications.unread() == [
+            Happening(1, id_, "opened", T),
+            Happening(2, id_, "assigned", T + 1, "mei", "Mei", "mei"),
+        ]
 
 
 def _suppress_r1(relational: Relational) -> None:

@@ -149,3 +149,18 @@ def test_alerts_go_with_their_robot_to_another_customer(world: World, client: Te
     assert relational.history(first)[-1].detail["before"] == "ana"
     sign_in(client, world.services, csm("ana", own=True))
     assert client.get(f"/api/v1/alerts/{first}").status_code == 404
+
+
+def test_a_new_csms_queue_has_what_is_open(world: World, client: TestClient) -> None:
+    """And the former one's no longer; until the new one is disabled, whose alerts then wait for anybody."""
+    for person in (csm("ana", own=True), csm("mei2", own=True)):
+        known(world.services, person)
+    assert client.put("/api/v1/customers/ACME", json={"csm": "ana"}).status_code in (200, 201)
+    world.fires("Silent", "r1", "r2")
+    assert client.patch("/api/v1/customers/ACME", json={"csm": "mei2"}).status_code == 200
+    found = {whose: client.get("/api/v1/alerts", params={"owner": whose}).json() for whose in ("ana", "mei2")}
+    assert {whose: len(page["items"]) for whose, page in found.items()} == {"ana": 0, "mei2": 2}
+    before = world.services.changes.revision
+    assert client.post("/people/mei2/disable", headers=HTML).status_code == 200
+    assert len(client.get("/api/v1/alerts", params={"unassigned": True}).json()["items"]) == 2
+    assert world.services.changes.revision > before

@@ -60,6 +60,14 @@ def test_check_says_what_it_understood(tmp_path: Path) -> None:
     assert told == {"channels": ["hook", "mail"], "routes": 2, "quiet_hours": 1}
 
 
+def test_check_says_what_owners_are_told_unasked(tmp_path: Path) -> None:
+    """What they are given; other channels of the route are not."""
+    file = settings(tmp_path, 9)
+    file.write_text(f"{file.read_text().partition('routes:')[0]}routes: [{{channels: [owner, hook]}}]\n")
+    said = notify("check", file).stdout.splitlines()[2]
+    assert said.endswith("opened or relapsed or returned; assigned, to owners → owner, hook")
+
+
 def test_check_names_every_mistake(tmp_path: Path) -> None:
     """Each in a line of its own, with status 1; so does `run`, before it starts anything."""
     file = tmp_path / "bad.yaml"

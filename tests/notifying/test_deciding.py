@@ -20,6 +20,7 @@ from collector.notifying.settings import DigestTime, Quiet, Route
 from collector.people import Person, Role
 from collector.queue import Alert, Severity, Work
 from collector.subjects import Subject
+from collector.wording import LANGUAGES
 from rules.evaluation import By, Entity
 from tests.collector.evaluations import RULES
 from tests.notifying.world import DAY, HOUR, MINUTE, T, settings
@@ -47,6 +48,8 @@ KNOWN = Known(
     resolve_due_at=T + DAY,
 )
 OPENED = Happening(3, 7, "opened", T)
+GIVEN = Happening(4, 7, "assigned", T, who="mei", name="Mei", owner="li")
+OWNED = replace(KNOWN, alert=replace(ALERT, owner="li"))
 
 
 @pytest.mark.parametrize(
@@ -100,6 +103,64 @@ def test_a_channel_that_several_routes_name_is_told_once() -> None:
 def test_what_is_no_news_is_not_told(happened: Happening, known: Known) -> None:
     """What people did, what is long past, and what is over already."""
     assert routing.letters(happened, known, settings(Route(("ops",))), T) == []
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        ((), {"opened": ["ops", "owner"], "assigned": ["owner"], "resolved": []}),
+        (("assigned",), {"opened": [], "assigned": ["ops", "owner"], "resolved": []}),
+        (("resolved",), {"opened": [], "assigned": [], "resolved": ["ops", "owner"]}),
+    ],
+    ids=["unasked", "asked", "something else asked"],
+)
+def test_a_chat_is_told_who_was_given_an_alert_only_where_it_asks(
+    kinds: tuple[str, ...], told: dict[str, list[str]]
+) -> None:
+    """It knows of the alert already; whoever is given it does not."""
+    chosen = settings(Route(("ops", "owner"), kinds=frozenset(map(Kind, kinds))))
+    happened = (OPENED, GIVEN, replace(OPENED, kind="resolved"))
+    found = {each.kind: routing.letters(each, OWNED, chosen, T) for each in happened}
+    assert {kind: [letter.channel for letter in letters] for kind, letters in found.items()} == told
+
+
+@pytest.mark.parametrize(
+    ("happened", "known"),
+    [
+        (replace(GIVEN, who="li"), OWNED),
+        (replace(GIVEN, owner=None), KNOWN),
+        (replace(GIVEN, owner="wang"), OWNED),
+        (GIVEN, replace(OWNED, alert=replace(OWNED.alert, work=Work.CLOSED))),
+    ],
+    ids=["taken", "given to nobody", "given on", "over"],
+)
+def test_only_who_has_an_alert_from_somebody_else_is_told_of_it(happened: Happening, known: Known) -> None:
+    """And still has it when it would be told."""
+    chosen = settings(Route(("owner", "ops"), kinds=frozenset(Kind)))
+    assert routing.letters(happened, known, chosen, T) == []
+
+
+@pytest.mark.parametrize(
+    ("who", "name", "en", "zh"),
+    [
+        ("mei", "Mei", "Mei", "Mei"),
+        ("import.script", None, "import.script", "import.script"),
+        ("system", None, "Robovitals", "Robovitals"),
+        ("command", None, "Command line", "命令行"),
+    ],
+)
+def test_the_title_says_who_gave_it(who: str, name: str | None, en: str, zh: str) -> None:
+    """So that it is still there where many messages come as one."""
+    said = []
+    for language in LANGUAGES:
+        known = replace(OWNED, owner=replace(LI, language=language))
+        happened = replace(GIVEN, who=who, name=name)
+        [letter] = routing.letters(happened, known, settings(Route(("owner",))), T)
+        said.append(letter.message.title)
+    assert said == [
+        f"[Assigned by {en}, High] Relocalization fails · Robot 1 · Hall A",
+        f"【{zh} 指派 · 高】重定位异常 · Robot 1 · Hall A",
+    ]
 
 
 def test_what_is_suppressed_is_held() -> None:

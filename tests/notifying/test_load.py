@@ -7,7 +7,7 @@ import pytest
 from collector.notifying import load, sending
 from collector.notifying.letter import Kind
 from collector.notifying.load import SettingsErrors
-from collector.notifying.settings import URGING, Settings
+from collector.notifying.settings import Settings
 from collector.queue import Severity
 
 ENVIRONMENT = MappingProxyType(
@@ -51,7 +51,7 @@ def test_a_whole_file() -> None:
         frozenset({"strategic", "key"}),
         ("owner", "ops"),
     )
-    assert (first.kinds, first.customer) == (URGING, frozenset())
+    assert (first.kinds, first.customer) == (frozenset(), frozenset())
     assert (second.kinds, second.customer) == (
         frozenset({Kind.ESCALATED, Kind.RESOLVED}),
         frozenset({"Museum"}),
@@ -124,7 +124,7 @@ BEGIN = "schema: robovitals-notify/1\nchannels: {ops: 'json://127.0.0.1', mail: 
                 '4:3: a route needs "channels", such as channels: [owner]',
                 '4:14: must be one of critical, high, medium, low, info, not "hihg"; did you mean "high"?',
                 '4:20: unknown key "channel"; did you mean "channels"?',
-                '5:10: must be one of opened, escalated, returned, relapsed, resolved, not "open"; '
+                '5:10: must be one of opened, assigned, escalated, returned, relapsed, resolved, not "open"; '
                 'did you mean "opened"?',
                 '5:22: must be one of strategic, key, standard, long_tail, not "gold"',
                 '5:39: unknown channel "opps"; did you mean "ops"?',

@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -9,10 +10,12 @@ from collector.notifying import routing
 from collector.notifying.gathering import Gathering
 from collector.notifying.letter import Kind, State
 from collector.notifying.settings import Channel, DigestTime, Quiet, Route, Settings
-from collector.queue import Acknowledge, Close, Reason, Severity
+from collector.queue import Acknowledge, Assign, Close, Reason, Severity
+from collector.registry import Kind as Kinds
+from collector.relational import RobotRecord
 from collector.relational.notifications import NotificationQuery
 from tests.collector.evaluations import RULES
-from tests.notifying.world import DAY, HOUR, MINUTE, OPS, TO_OPS, T, World, settings
+from tests.notifying.world import DAY, HOUR, MINUTE, OPS, T, World, settings
 
 MORNING = DigestTime(8 * 60 + 30, "Asia/Shanghai", ("owner",))
 RESOLVED = Kind.RESOLVED
@@ -183,7 +186,7 @@ def test_what_is_hidden_is_not_told_until_it_shows(world: World) -> None:
 
 def test_what_ends_while_hidden_is_never_told(world: World) -> None:
     """Neither that it began nor that it ended; the outbox says that it was withdrawn."""
-    notifier = world.notifier(settings(Route(("ops",), kinds=frozenset({*TO_OPS.routes[0].kinds, RESOLVED}))))
+    notifier = world.notifier(settings(Route(("ops",), kinds=frozenset(Kind))))
     id_ = world.opens()
     world.hide(id_)
     world.work(notifier)
@@ -196,7 +199,7 @@ def test_what_ends_while_hidden_is_never_told(world: World) -> None:
 
 def test_an_end_that_comes_while_hidden_is_told_where_the_beginning_was(world: World) -> None:
     """A silence over the end of an alert does not leave its readers with the beginning only."""
-    notifier = world.notifier(settings(Route(("ops",), kinds=frozenset({*TO_OPS.routes[0].kinds, RESOLVED}))))
+    notifier = world.notifier(settings(Route(("ops",), kinds=frozenset(Kind))))
     id_ = world.opens()
     world.work(notifier)
     world.change(id_, silence=1, silence_reason="silenced")
@@ -227,7 +230,7 @@ def test_an_end_waits_until_its_beginning_is_taken_back(world: World) -> None:
 
 def test_the_end_is_told_to_those_who_know_the_beginning(world: World) -> None:
     """In that order, also where the first attempt at the beginning failed."""
-    notifier = world.notifier(settings(Route(("ops",), kinds=frozenset({*TO_OPS.routes[0].kinds, RESOLVED}))))
+    notifier = world.notifier(settings(Route(("ops",), kinds=frozenset(Kind))))
     world.post.failing["ops"] = "down"
     id_ = world.opens()
     world.work(notifier)
@@ -271,6 +274,83 @@ def test_a_relapse_is_told_as_such(world: World) -> None:
         ["alert", f"{again}/relapsed", "4/ops"],
     ]
     assert world.post.titles[-1] == "【复发 · 高】重定位异常 · Robot 1 · Hall A"
+
+
+def test_who_is_given_an_alert_is_told(world: World) -> None:
+    """By whom; not who takes it, and not a chat that did not ask."""
+    world.add_person("wang", email="wang@example.com")
+    notifier = world.notifier(settings(Route(("ops", "owner"))))
+    id_ = world.opens()
+    world.work(notifier)
+    world.relational.queue.act(id_, Assign("wang"), "li", world.now)
+    world.work(notifier)
+    assert world.post.sent[2:] == [("alert-1/assigned-2/owner:wang", "wang@example.com")]
+    assert world.post.titles[2] == "[Assigned by Li, High] Relocalization fails · Robot 1 · Hall A"
+    world.relational.queue.act(id_, Assign("li"), "li", world.now)
+    world.work(notifier)
+    assert len(world.post.sent) == 3
+
+
+def test_a_new_csm_is_told_of_what_is_open(world: World) -> None:
+    """Many come as one; who has left gets nothing, and who gets the rest is told."""
+    world.add_person("wang", email="wang@example.com")
+    world.relational.import_robots([RobotRecord(f"r{n}", customer="Museum") for n in range(10, 21)])
+    notifier = world.notifier(settings(Route(("owner",), kinds=frozenset({Kind.ASSIGNED}))))
+    ids = [world.opens(f"r{number}") for number in range(10, 21)]
+    world.relational.registry.edit(Kinds.CUSTOMER, "Museum", {"csm": "wang"}, "li", world.now)
+    world.work(notifier)
+    world.work(notifier)
+    assert world.post.sent == [("bundle/1-11/owner:wang", "wang@example.com")]
+    world.relational.queue.act(ids[0], Assign("li"), "wang", world.now)
+    li = world.relational.accounts.person("li")
+    assert li is not None
+    world.relational.accounts.change(replace(li, active=False), "adam", world.now)
+    world.work(notifier)
+    assert world.post.titles[1:] == ["[Assigned by adam, High] Relocalization fails · r10"]
+
+
+def test_who_is_given_what_is_hidden_is_told_once_it_shows(world: World) -> None:
+    """If it is still that person's then."""
+    world.add_person("wang", email="wang@example.com")
+    notifier = world.notifier(settings(Route(("owner",), kinds=frozenset({Kind.ASSIGNED}))))
+    kept, passed_on = world.opens("r1"), world.opens("r2")
+    for id_ in (kept, passed_on):
+        world.hide(id_)
+        world.relational.queue.act(id_, Assign("wang"), "li", world.now)
+    world.work(notifier)
+    assert states(world) == [("assigned", State.HELD)] * 2
+    world.relational.queue.act(passed_on, Assign(None), "li", world.now)
+    for id_ in (kept, passed_on):
+        world.hide(id_, hidden=False)
+    world.work(notifier, 10_000)
+    world.work(notifier, 10_000)
+    assert states(world) == [("assigned", State.SENT), ("assigned", State.WITHDRAWN)]
+
+
+def test_what_is_given_on_at_night_is_told_to_whom_it_is_in_the_morning(world: World) -> None:
+    """And to nobody who had it in between."""
+    world.add_person("wang", email="wang@example.com")
+    notifier = world.notifier(settings(Route(("owner",), kinds=frozenset({Kind.ASSIGNED})), quiet=[NIGHT]))
+    world.now = T + 14 * HOUR
+    id_ = world.opens()
+    for by, owner in (("li", "wang"), ("wang", "li")):
+        world.relational.queue.act(id_, Assign(owner), by, world.now)
+        world.work(notifier, MINUTE)
+    world.work(notifier, 8 * HOUR)
+    assert world.post.sent == [("alert-1/assigned-3/owner:li", "li@example.com")]
+
+
+def test_who_was_given_an_alert_is_told_of_its_end(world: World) -> None:
+    """As those who were told of its beginning."""
+    world.add_person("wang", email="wang@example.com")
+    notifier = world.notifier(settings(Route(("owner",)), Route(("owner",), kinds=frozenset({RESOLVED}))))
+    id_ = world.opens()
+    world.work(notifier)
+    world.relational.queue.act(id_, Assign("wang"), "li", world.now)
+    world.work(notifier)
+    world.resolves(id_)
+    world.work(notifier)
+    assert world.post.keys[2:] == [f"alert-{id_}/resolved-3/owner:wang"]
 
 
 def test_a_silence_holds_back_as_any_other_suppression(world: World) -> None:

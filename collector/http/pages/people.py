@@ -97,6 +97,7 @@ def do(request: Request, id_: str, what: str) -> Response:
         match what:
             case "disable" | "enable":
                 accounts.change(replace(person, active=what == "enable"), admin.id, now)
+                services.changes.publish("alerts", [0])
             case "sign-out":
                 accounts.end_sessions(person.id, admin.id, now)
             case "reset":

@@ -7,6 +7,8 @@ from typing import Final, Literal
 from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.http.views.registry import MOST_CHOICES, WORDED, WORDS, shown, title, value_of, word
+from collector.http.views.standing import COMMAND
+from collector.queue import SYSTEM
 from collector.registry import FIELDS, Kind, Record, RobotRecord, Value, values
 from collector.registry.reading import given as given_values
 from collector.registry.records import REQUIRED
@@ -14,7 +16,7 @@ from collector.registry.rows import guarded, unguarded
 from collector.relational import Page
 from collector.relational.journal import Change
 
-_SYSTEM: Final = ("command", "system")
+_SYSTEM: Final = (COMMAND, SYSTEM)
 _DATES: Final = ("begins_on", "ends_on", "installed_on")
 _HISTORY: Final = 20
 

@@ -9,6 +9,7 @@ from collector.http.i18n import Words
 from collector.queue import SYSTEM, Alert
 from collector.ranking import Point
 
+COMMAND: Final = "command"  # who did something by a command on the machine, and gave no name
 _MINUTE: Final = 60_000
 _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
@@ -69,9 +70,11 @@ def money(amount: float, currency: str | None, t: Words) -> str:
 
 
 def person(names: Mapping[str, str], id_: str | None, t: Words) -> str:
-    """What somebody is called; the system by its own name."""
+    """What somebody is called; the system by its own name, and who had the machine."""
     if id_ in (None, "", SYSTEM):
         return t("alert.by_system")
+    if id_ == COMMAND:
+        return t("registry.by_command")
     return names.get(str(id_)) or str(id_)
 
 

@@ -34,6 +34,8 @@ happenings = Table(  # of alerts, for the notifier to read in order; written wit
     Column("alert", Id, nullable=False),
     Column("kind", Plain, nullable=False),
     Column("at", BigInteger, nullable=False),
+    Column("who", Plain),  # did it
+    Column("owner", Plain),  # whose the alert was from then on, where that was said
     sqlite_autoincrement=True,
 )
 

@@ -51,7 +51,7 @@ alerts = Table(
     Column("suppressed_rule", Plain),
     Column("suppressed_kind", Plain),
     Column("suppressed_entity", Plain),
-    Column("customer", Plain),  # of the entity, when the alert opened
+    Column("customer", Plain),  # of the entity
     Column("site", Plain),
     Column("owner", Plain),  # a person's id
     Column("ack_due_at", BigInteger),
