@@ -86,9 +86,9 @@ def test_a_customers_alerts_go_to_its_next_csm(filled: Relational, change: Chang
         filled.commit(signals.fires(T + later, name, robot), RULES)[0]
         for later, name, robot in ((1, "Burning", "r1"), (2, "Burning", "r2"), (3, "Relocalization", "r1"))
     )
-    filled.act(given, Assign("bo"), "mei", T)
-    filled.act(freed, Assign(None), "mei", T)
-    filled.act(closed, Close(Reason.EXPECTED), "mei", T)
+    filled.queue.act(given, Assign("bo"), "mei", T)
+    filled.queue.act(freed, Assign(None), "mei", T)
+    filled.queue.act(closed, Close(Reason.EXPECTED), "mei", T)
     change(filled)
     ids = (own, site, freed, given, blue, closed)
     found = filled.queue.by_ids(ids)
@@ -107,10 +107,10 @@ def test_the_same_working_time_is_left(filled: Relational) -> None:
         filled.commit(signals.fires(T + later, name, "r1"), RULES)[0]
         for later, name in enumerate(("Silent", "Burning", "Relocalization"))
     )
-    filled.act(taken, Acknowledge(), "mei", T)
-    filled.act(asleep, Snooze(T + 2 * DAY, "later"), "mei", T)
-    assigned = filled.act(by_hand, Assign("ana"), "mei", T + HOUR)
-    filled.act(by_hand, Assign("mei"), "mei", T + HOUR)
+    filled.queue.act(taken, Acknowledge(), "mei", T)
+    filled.queue.act(asleep, Snooze(T + 2 * DAY, "later"), "mei", T)
+    assigned = filled.queue.act(by_hand, Assign("ana"), "mei", T + HOUR)
+    filled.queue.act(by_hand, Assign("mei"), "mei", T + HOUR)
     edit("ACME", csm="ana")(filled)
     found = filled.queue.by_ids([by_hand, taken, asleep])
     assert found[by_hand] == replace(assigned, revision=assigned.revision + 2)
@@ -126,13 +126,13 @@ def test_the_same_working_time_is_left(filled: Relational) -> None:
         edit("ACME", csm="mei"),
         edit("ACME", tier="standard", note="moved"),
         to_file("customers: [{id: ACME, csm: mei}]\nrobots: [{id: r1, name: One}]"),
-        lambda relational: relational.registry.set_pulse("ACME", 2, "eve", T),
+        lambda relational: relational.registry.set_pulse("ACME", 2, None, "eve", T),
     ],
 )
 def test_the_same_csm_is_no_change(filled: Relational, change: Change) -> None:
     """Not even for an alert that somebody took out of everybody's hands."""
     own, freed = filled.commit(Signals().fires(T, "Silent", "r1", "r2"), RULES)
-    filled.act(freed, Assign(None), "mei", T)
+    filled.queue.act(freed, Assign(None), "mei", T)
     before = filled.queue.by_ids([own, freed])
     change(filled)
     assert filled.queue.by_ids([own, freed]) == before
@@ -179,7 +179,7 @@ def test_more_alerts_than_one_statement_takes(filled: Relational) -> None:
 def test_a_csms_own_silence_does_not_hide_what_is_anothers(filled: Relational) -> None:
     """Whoever made it no longer looks after the customer; alerts that others have are shown again, too."""
     own, given = filled.commit(Signals().fires(T, "Silent", "r1", "r2"), RULES)
-    filled.act(given, Assign("bo"), "mei", T)
+    filled.queue.act(given, Assign("bo"), "mei", T)
     mine = Draft(SilenceKind.SILENCE, (Matcher("csm", "=", ("mei",)),), T, T + DAY, "fair")
     assert set(filled.silences.add(mine, "mei", T).alerts) == {own, given}
     edit("ACME", csm="ana")(filled)
@@ -197,7 +197,7 @@ def test_who_leaves_owns_no_alerts(filled: Relational) -> None:
     """They go to the customer's CSM where that is somebody else, or to nobody; so does what opens then."""
     signals = Signals()
     own, given = filled.commit(signals.fires(T, "Silent", "r1", "r3"), RULES)
-    filled.act(given, Assign("mei"), "bo", T)
+    filled.queue.act(given, Assign("mei"), "bo", T)
     disabled(filled, "mei")
     assert owners(filled) == {"r1": None, "r3": "bo"}
     last = filled.history(own)[-1]
@@ -206,7 +206,7 @@ def test_who_leaves_owns_no_alerts(filled: Relational) -> None:
     assert owners(filled)["r2"] is None
     assert len(filled.alerts(AlertQuery(unassigned=True)).items) == 2
     with pytest.raises(InvalidActionError):
-        filled.act(own, Assign("mei"), "bo", T)
+        filled.queue.act(own, Assign("mei"), "bo", T)
 
 
 def test_who_returns_finds_what_is_nobodys(filled: Relational) -> None:
@@ -214,7 +214,7 @@ def test_who_returns_finds_what_is_nobodys(filled: Relational) -> None:
     signals = Signals()
     own, site, _ = filled.commit(signals.fires(T, "Silent", "r1", "r2", "r4"), RULES)
     disabled(filled, "mei")
-    filled.act(site, Assign("bo"), "bo", T + HOUR)
+    filled.queue.act(site, Assign("bo"), "bo", T + HOUR)
     disabled(filled, "mei", active=True)
     assert owners(filled) == {"r1": "mei", "r2": "bo", "r4": None}
     assert [entry.kind for entry in filled.history(own)] == [Kind.OPENED, Kind.ASSIGNED, Kind.ASSIGNED]
