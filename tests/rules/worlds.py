@@ -180,7 +180,7 @@ def stream(dice: Dice, span: Scale, robot_id: str, drawn: Sequence[bytes]) -> li
     known = set(dice.pick((COUNTERS, COUNTERS, COUNTERS, COUNTERS[:1])))
     found = Stream(robot_id, span, early_pace, begin - early * early_pace, known)
     before = [sample for chunk in drawn[:early] for sample in found.samples(chunk)]
-    samples = [sample for sample in before if sample.when < span.begin + begin * span.unit]
+    samples = [sample for sample in before if sample.when < span.begin + round(begin * 10) * span.unit // 10]
     found.place, found.pace = begin, pace
     samples += [sample for chunk in drawn[early:] for sample in found.samples(chunk)]
     samples = [sample for sample in samples if sample.when <= span.end]
