@@ -29,7 +29,7 @@ PASSWORD = "three red robots"
 
 
 def test_the_morning_begins_in_the_mailbox(page: Page, site: Site, language: str, tmp_path: Path) -> None:
-    """The summary is in the reader's language; its first alert is the queue's first, and opens after the door."""
+    """In the reader's language; its first alert is the queue's first, and opens after the door."""
     t = words(language)
     _has_a_mailbox(site, language)
     with _notifying(site) as box:

@@ -7,9 +7,10 @@ from collector.http import server
 
 
 def test_answers_are_not_held_back() -> None:
-    """What is written to a connection is sent at once, not kept until the peer has said that it got the rest."""
-    with closing(server.listen("127.0.0.1", 0)) as listening:
-        with socket.create_connection(listening.getsockname()[:2]):
-            accepted, _ = listening.accept()
-            with accepted:
-                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    """What is written is sent at once, not kept until the peer has said that it got the rest."""
+    with (
+        closing(server.listen("127.0.0.1", 0)) as listening,
+        socket.create_connection(listening.getsockname()[:2]),
+        closing(listening.accept()[0]) as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
