@@ -15,7 +15,16 @@ from collector.relational.database import Database
 from collector.relational.schema import customers
 from collector.relational.seen import SeenRelational
 from collector.relational.silencing import EndedSilenceError, UnknownSilenceError
-from collector.silences import Draft, InvalidSilenceError, Matcher, Op, Recurrence, SilenceKind
+from collector.silences import (
+    MAX_MATCHERS,
+    Draft,
+    InvalidSilenceError,
+    Matcher,
+    Op,
+    Recurrence,
+    SilenceKind,
+    scope_of,
+)
 from rules.evaluation import By, Entity, Suppression
 from rules.lifecycle import State
 from tests.collector.evaluations import HOUR, RULES, Signals, evaluation
@@ -215,6 +224,21 @@ def test_who_sees_its_own_silences_its_own(filled: Relational) -> None:
     )
     mine = mei.add(everything, "mei", T)
     assert (len(mine.alerts), set(hidden(filled))) == (1, {"r1"})
+
+
+def test_what_who_sees_its_own_is_given_back_can_be_kept(filled: Relational) -> None:
+    """With as many matchers as are allowed, too: by the person, and by who sees all; no more are made."""
+    most = draft(*(Matcher("robot", "!=", (f"x{number}",)) for number in range(MAX_MATCHERS)))
+    mei = SeenRelational(filled, "mei").silences
+    made = mei.add(most, "mei", T).silence
+    assert made.matchers == (*most.matchers, scope_of("mei"))
+    for of in (mei, filled.silences):
+        assert of.change(made.id, replace(most, matchers=made.matchers), "x", T).silence.matchers == (
+            made.matchers
+        )
+    for matchers in ((*most.matchers, Matcher("robot", "!=", ("y",))), (*most.matchers, scope_of("ana")), ()):
+        with pytest.raises(InvalidSilenceError, match="matchers"):
+            mei.add(replace(most, matchers=matchers), "mei", T)
 
 
 def test_who_sees_its_own_leaves_others_silences_alone(filled: Relational) -> None:

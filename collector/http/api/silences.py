@@ -49,7 +49,14 @@ class RecurrenceItem(Given):
 class MatchersBody(Given):
     """What a silence would match."""
 
-    matchers: Annotated[list[MatcherItem], Field(min_length=1, max_length=MAX_MATCHERS)]
+    matchers: Annotated[
+        list[MatcherItem],
+        Field(
+            min_length=1,
+            max_length=MAX_MATCHERS + 1,
+            description=f"At most {MAX_MATCHERS}, and beside them `csm` `=` one person.",
+        ),
+    ]
 
 
 class SilenceBody(MatchersBody):
