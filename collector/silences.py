@@ -103,7 +103,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A silence as it is kept; `ended_at` where a person ended it before its time."""
+    """A silence as it is kept; `ended_at` where a person ended it before its time.
+
+    `revision` counts how often it was changed, `changed_at` and `changed_by` tell of the last time.
+    """
 
     id: int
     kind: SilenceKind
@@ -117,6 +120,9 @@ class Silence:
     ended_at: int | None = None
     ended_by: str | None = None
     active: bool = False  # whether alerts are hidden by it, as of the last look
+    revision: int = 0
+    changed_at: int | None = None
+    changed_by: str | None = None
 
     def is_active(self, at: int) -> bool:
         """Whether it hides alerts at that time."""

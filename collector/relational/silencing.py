@@ -30,6 +30,14 @@ class EndedSilenceError(Exception):
         super().__init__(f"silence {silence.id} has ended; make a new one")
 
 
+class StaleSilenceError(Exception):
+    """Somebody was quicker: the silence is no longer the one that was read; `silence` is as it is now."""
+
+    def __init__(self, silence: Silence) -> None:
+        self.silence = silence
+        super().__init__(f"silence {silence.id} was changed meanwhile; read it again")
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What a silence would hide now: how many open alerts, and the first of them."""
@@ -93,12 +101,17 @@ class Silences:
             touched = rows.follow(connection, now, who)
             return _changed(rows.one(connection, id_), id_, touched)
 
-    def change(self, id_: int, draft: Draft, who: str, now: int) -> Changed:
-        """Makes a silence another one. Raises what `end` and `add` raise."""
+    def change(self, id_: int, draft: Draft, who: str, now: int, *, revision: int | None = None) -> Changed:
+        """Makes a silence another one, if it still has that revision, where one is given.
+
+        Raises `StaleSilenceError`, and what `end` and `add` raise.
+        """
         own = self._checked(draft, now)
         with self._database.writing() as connection:
             before = self._changeable(connection, id_, now)
-            rows.rewrite(connection, id_, own)
+            if revision not in (None, before.revision):
+                raise StaleSilenceError(before)
+            rows.rewrite(connection, id_, own, who, now)
             touched = rows.follow(connection, now, who)
             after = rows.one(connection, id_)
             if after is not None and after.active:

@@ -14,7 +14,7 @@ from collector.relational import silences as silence_rows
 from collector.relational.database import Database
 from collector.relational.schema import customers
 from collector.relational.seen import SeenRelational
-from collector.relational.silencing import EndedSilenceError, UnknownSilenceError
+from collector.relational.silencing import EndedSilenceError, StaleSilenceError, UnknownSilenceError
 from collector.silences import (
     MAX_MATCHERS,
     Draft,
@@ -156,6 +156,20 @@ def test_a_silence_made_another(filled: Relational) -> None:
             refused(made.id, "mei", T + 4)
         with pytest.raises(UnknownSilenceError):
             refused(999, "mei", T + 4)
+
+
+def test_a_change_names_what_it_was_decided_on(filled: Relational) -> None:
+    """A revision that is not the silence's any more is refused, and nothing is done; each change counts."""
+    made = filled.silences.add(draft(), "mei", T).silence
+    assert (made.revision, made.changed_at, made.changed_by) == (0, None, None)
+    changed = filled.silences.change(made.id, draft(comment="longer"), "ana", T + 1, revision=0).silence
+    assert (changed.revision, changed.changed_at, changed.changed_by) == (1, T + 1, "ana")
+    with pytest.raises(StaleSilenceError) as refused:
+        filled.silences.change(made.id, draft(comment="shorter"), "mei", T + 2, revision=0)
+    assert refused.value.silence == filled.silences.one(made.id) == changed
+    filled.silences.end(made.id, "ana", T + 3)
+    with pytest.raises(EndedSilenceError):
+        filled.silences.change(made.id, draft(), "mei", T + 4, revision=0)
 
 
 MATCHERS: list[tuple[str, Op, tuple[str, ...], set[str]]] = [

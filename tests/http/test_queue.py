@@ -222,6 +222,22 @@ def test_a_silence_goes_back_as_it_was_answered(world: World, stranger: TestClie
     assert (status, problem["errors"][0]["field"]) == (422, "matchers")
 
 
+def test_the_second_to_change_a_silence_is_told(client: TestClient, ana: TestClient) -> None:
+    """A revision that is not the silence's any more is a conflict that says who changed it when."""
+    made = ask(client, "POST", "silences", SILENCE)[1]["silence"]
+    assert (made["revision"], made["changed_at"], made["changed_by"]) == (0, None, None)
+    path = f"silences/{made['id']}"
+    status, answer = ask(ana, "PUT", path, {**SILENCE, "comment": "longer", "revision": 0})
+    changed = answer["silence"]
+    assert (status, changed["revision"], changed["changed_at"], changed["changed_by"]) == (200, 1, AT, "ana")
+    status, problem = ask(client, "PUT", path, {**SILENCE, "revision": 0})
+    assert (status, problem["revision"]) == (409, 1)
+    assert problem["last"] == {"who": "ana", "kind": "changed", "at": AT}
+    assert problem["detail"].endswith(f"read it again: changed by ana at {AT}")
+    assert ask(client, "GET", path)[1] == changed
+    assert ask(client, "PUT", path, SILENCE)[1]["silence"]["comment"] == "moving"
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [

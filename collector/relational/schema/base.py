@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Dialect, Integer, MetaData, Text, TypeDecorator
 
-VERSION: Final = 4
+VERSION: Final = 5
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
