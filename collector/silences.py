@@ -16,7 +16,7 @@ from collector.queue import SILENCE, Alert
 from rules.evaluation import By, Entity
 from rules.intervals import parse_open_hours
 
-MAX_MATCHERS: Final = 20
+MAX_MATCHERS: Final = 20  # beside one that names a CSM, as the scope of a person does
 MAX_VALUES: Final = 200
 MAX_LENGTH_MS: Final = 366 * 24 * 3_600_000
 MAX_TEXT: Final = 500
@@ -62,9 +62,19 @@ class Matcher:
             case "prefix":
                 return found is not None and found.startswith(self.values)
 
+    @property
+    def is_scope(self) -> bool:
+        """Whether it keeps a silence to the customers of one CSM."""
+        return self.name == "csm" and self.op == "="
+
     def __str__(self) -> str:
         shown = ", ".join(self.values)
         return f"{self.name}{self.op}{shown}" if self.op in ("=", "!=") else f"{self.name} {self.op} {shown}"
+
+
+def scope_of(csm: str) -> Matcher:
+    """What keeps a silence to the customers of that CSM."""
+    return Matcher("csm", "=", (csm,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A silence as it is kept; `ended_at` where a person ended it before its time."""
+    """A silence as it is kept; `ended_at` where a person ended it before its time.
+
+    `revision` counts how often it was changed, `changed_at` and `changed_by` tell of the last time.
+    """
 
     id: int
     kind: SilenceKind
@@ -107,6 +120,9 @@ class Silence:
     ended_at: int | None = None
     ended_by: str | None = None
     active: bool = False  # whether alerts are hidden by it, as of the last look
+    revision: int = 0
+    changed_at: int | None = None
+    changed_by: str | None = None
 
     def is_active(self, at: int) -> bool:
         """Whether it hides alerts at that time."""
@@ -166,8 +182,9 @@ def check(draft: Draft, now: int) -> None:
 
 
 def _matcher_errors(matchers: tuple[Matcher, ...]) -> Iterable[tuple[str, str]]:
-    if not 1 <= len(matchers) <= MAX_MATCHERS:
-        yield "matchers", f"{len(matchers)} given; give from 1 to {MAX_MATCHERS}: none would hide everything"
+    counted = len(matchers) - any(matcher.is_scope for matcher in matchers)
+    if not matchers or counted > MAX_MATCHERS:
+        yield "matchers", f"{counted} given; give from 1 to {MAX_MATCHERS}: none would hide everything"
     for number, matcher in enumerate(matchers):
         place = f"matchers.{number}"
         if not matcher.name.strip() or len(matcher.name) > 64:
@@ -177,7 +194,7 @@ def _matcher_errors(matchers: tuple[Matcher, ...]) -> Iterable[tuple[str, str]]:
         elif not 1 <= len(matcher.values) <= (MAX_VALUES if matcher.op == "in" else 1):
             most = f"from 1 to {MAX_VALUES}" if matcher.op == "in" else "one"
             yield f"{place}.values", f"{len(matcher.values)} given; {matcher.op!r} takes {most}"
-        elif not all(0 < len(value) <= MAX_TEXT for value in matcher.values):
+        elif not all(value.strip() and len(value) <= MAX_TEXT for value in matcher.values):
             yield f"{place}.values", f"a value is empty, or longer than {MAX_TEXT} characters"
 
 

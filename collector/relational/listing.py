@@ -121,14 +121,13 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The alerts of a customer or site (None: of none that is known); its first one has `priority`."""
+    """The alerts of a customer or site (None: of none that is known)."""
 
     name: str | None
     count: int
     new: int
     overdue: int
     worst: Severity
-    priority: float
     oldest_at: int
 
 
@@ -177,26 +176,38 @@ def _cell(work: str, severity: str, count: int, late: int, nobodys: int) -> Cell
     return Cell(Work(work), Severity(severity), count, int(late), int(nobodys))
 
 
-def groups(connection: Connection, by: By, query: AlertQuery, now: int, limit: int) -> list[Group]:
-    """The alerts of the query by customer or site, first the group whose first alert comes first."""
-    name, top = alerts.c[by], func.max(alerts.c.priority)
+def groups(
+    connection: Connection, by: By, query: AlertQuery, now: int, after: str | None, limit: int
+) -> Page[Group]:
+    """The alerts of the query by customer or site, first the group with the most pressing alert.
+
+    At most `limit` groups after the cursor `after`. Raises `CursorError`.
+    """
+    name, top, first = alerts.c[by], func.max(alerts.c.priority), func.min(alerts.c.id)
     statement = select(
+        top,
+        first,
         name,
         func.count(),
         func.sum(case((alerts.c.work == Work.NEW.value, 1), else_=0)),
         func.sum(case((alerts.c.due_at < now, 1), else_=0)),
         func.min(alerts.c.rank),
-        top,
         func.min(alerts.c.opened_at),
     ).where(*_found(query))
-    rows = connection.execute(statement.group_by(name).order_by(top.desc(), name).limit(limit))
-    return [_group(*row) for row in rows]
+    if after is not None:
+        last, id_ = _read_cursor("open", after)
+        statement = statement.having(or_(top < last, and_(top == last, first > int(id_))))
+    ordered = statement.group_by(name).order_by(top.desc(), first)
+    found = connection.execute(ordered.limit(limit + 1)).all()
+    more = len(found) > limit
+    return Page(
+        tuple(_group(*row[2:]) for row in found[:limit]),
+        _cursor_at("open", *found[limit - 1][:2]) if more else None,
+    )
 
 
-def _group(
-    name: str | None, count: int, new: int, overdue: int, rank: int, priority: float, oldest_at: int
-) -> Group:
-    return Group(name, count, int(new), int(overdue), tuple(Severity)[rank], priority, oldest_at)
+def _group(name: str | None, count: int, new: int, overdue: int, rank: int, oldest_at: int) -> Group:
+    return Group(name, count, int(new), int(overdue), tuple(Severity)[rank], oldest_at)
 
 
 def count_open(
@@ -303,12 +314,12 @@ def _ordered(statement: Select[Any], state: State) -> Select[Any]:
     return statement.order_by(alerts.c.opened_at.desc(), alerts.c.id.desc())
 
 
-def _key(state: State, alert: Alert) -> list[float]:
-    return [alert.priority if state == "open" else alert.opened_at, alert.id]
-
-
 def _cursor(state: State, last: Alert) -> str:
-    key = ["p" if state == "open" else "t", *_key(state, last)]
+    return _cursor_at(state, last.priority if state == "open" else last.opened_at, last.id)
+
+
+def _cursor_at(state: State, first: float, id_: int) -> str:
+    key = ["p" if state == "open" else "t", first, id_]
     return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
 
 

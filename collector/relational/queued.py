@@ -25,7 +25,7 @@ from collector.relational import alerts as rows
 from collector.relational import listing, restanding, silences
 from collector.relational.cases import calendar_of, calendars_of
 from collector.relational.database import Database
-from collector.relational.listing import AlertQuery, By, Counts, Group
+from collector.relational.listing import AlertQuery, By, Counts, Group, Page
 from collector.relational.schema import alerts, people
 
 MOST_AT_ONCE: Final = 500
@@ -89,10 +89,18 @@ class Queue:
         with self._database.reading() as connection:
             return listing.counts(connection, query or AlertQuery(), now)
 
-    def groups(self, by: By, now: int, query: AlertQuery | None = None, limit: int = 100) -> list[Group]:
-        """The alerts of the query by customer or site, the most pressing group first."""
+    def groups(
+        self,
+        by: By,
+        now: int,
+        query: AlertQuery | None = None,
+        *,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Page[Group]:
+        """The query's alerts by customer or site, the most pressing group first. Raises `CursorError`."""
         with self._database.reading() as connection:
-            return listing.groups(connection, by, query or AlertQuery(), now, limit)
+            return listing.groups(connection, by, query or AlertQuery(), now, after, limit)
 
     def ids(self, query: AlertQuery, limit: int = MOST_AT_ONCE) -> list[int]:
         """The ids of the first alerts of the query."""

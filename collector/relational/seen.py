@@ -28,9 +28,17 @@ class SeenQueue(Queue):
         """As of the whole queue."""
         return super().counts(now, _own(query, self._csm))
 
-    def groups(self, by: By, now: int, query: AlertQuery | None = None, limit: int = 100) -> list[Group]:
+    def groups(
+        self,
+        by: By,
+        now: int,
+        query: AlertQuery | None = None,
+        *,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Page[Group]:
         """As of the whole queue."""
-        return super().groups(by, now, _own(query, self._csm), limit)
+        return super().groups(by, now, _own(query, self._csm), after=after, limit=limit)
 
     def ids(self, query: AlertQuery, limit: int = MOST_AT_ONCE) -> list[int]:
         """As of the whole queue."""

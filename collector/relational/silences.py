@@ -146,9 +146,10 @@ def change(connection: Connection, id_: int, **values: Any) -> None:
     connection.execute(update(silences).where(silences.c.id == id_).values(values))
 
 
-def rewrite(connection: Connection, id_: int, draft: Draft) -> None:
-    """Writes a silence as it is to be."""
-    change(connection, id_, **_written(draft))
+def rewrite(connection: Connection, id_: int, draft: Draft, who: str, now: int) -> None:
+    """Writes a silence as it is to be, and who wants it so."""
+    revision = silences.c.revision + 1
+    change(connection, id_, **_written(draft), revision=revision, changed_at=now, changed_by=who)
 
 
 def one(connection: Connection, id_: int, csm: str | None = None) -> Silence | None:
@@ -201,6 +202,9 @@ def read(row: Row[Any]) -> Silence:
         ended_at=row.ended_at,
         ended_by=row.ended_by,
         active=bool(row.active),
+        revision=row.revision,
+        changed_at=row.changed_at,
+        changed_by=row.changed_by,
     )
 
 

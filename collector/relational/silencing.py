@@ -12,7 +12,7 @@ from collector.queue import Alert
 from collector.relational import silences as rows
 from collector.relational.database import Database
 from collector.relational.listing import Page, cursor_id
-from collector.silences import Draft, Matcher, Silence, check
+from collector.silences import Draft, Matcher, Silence, check, scope_of
 
 
 class UnknownSilenceError(LookupError):
@@ -28,6 +28,14 @@ class EndedSilenceError(Exception):
     def __init__(self, silence: Silence) -> None:
         self.silence = silence
         super().__init__(f"silence {silence.id} has ended; make a new one")
+
+
+class StaleSilenceError(Exception):
+    """Somebody was quicker: the silence is no longer the one that was read; `silence` is as it is now."""
+
+    def __init__(self, silence: Silence) -> None:
+        self.silence = silence
+        super().__init__(f"silence {silence.id} was changed meanwhile; read it again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +83,8 @@ class Silences:
         return self._csm in (None, silence.creator)
 
     def narrowed(self, matchers: Sequence[Matcher]) -> tuple[Matcher, ...]:
-        """These matchers, of a person's own customers where it sees no others."""
-        own = () if self._csm is None else (Matcher("csm", "=", (self._csm,)),)
+        """These matchers, if any, of a person's own customers where it sees no others."""
+        own = () if self._csm is None or not matchers else (scope_of(self._csm),)
         return (*matchers, *(matcher for matcher in own if matcher not in matchers))
 
     def preview(self, matchers: Sequence[Matcher], most: int = 20) -> Preview:
@@ -87,18 +95,23 @@ class Silences:
 
     def add(self, draft: Draft, who: str, now: int) -> Changed:
         """Makes a silence, which may begin at once. Raises `InvalidSilenceError`."""
-        check(draft, now)
+        own = self._checked(draft, now)
         with self._database.writing() as connection:
-            id_ = rows.add(connection, self._own(draft), who, now)
+            id_ = rows.add(connection, own, who, now)
             touched = rows.follow(connection, now, who)
             return _changed(rows.one(connection, id_), id_, touched)
 
-    def change(self, id_: int, draft: Draft, who: str, now: int) -> Changed:
-        """Makes a silence another one. Raises what `end` and `add` raise."""
-        check(draft, now)
+    def change(self, id_: int, draft: Draft, who: str, now: int, *, revision: int | None = None) -> Changed:
+        """Makes a silence another one, if it still has that revision, where one is given.
+
+        Raises `StaleSilenceError`, and what `end` and `add` raise.
+        """
+        own = self._checked(draft, now)
         with self._database.writing() as connection:
             before = self._changeable(connection, id_, now)
-            rows.rewrite(connection, id_, self._own(draft))
+            if revision not in (None, before.revision):
+                raise StaleSilenceError(before)
+            rows.rewrite(connection, id_, own, who, now)
             touched = rows.follow(connection, now, who)
             after = rows.one(connection, id_)
             if after is not None and after.active:
@@ -113,8 +126,11 @@ class Silences:
             touched = rows.follow(connection, now, who)
             return _changed(rows.one(connection, id_), id_, touched)
 
-    def _own(self, draft: Draft) -> Draft:
-        return replace(draft, matchers=self.narrowed(draft.matchers))
+    def _checked(self, draft: Draft, now: int) -> Draft:
+        """The draft as it will be kept: what is kept, and read again, can be kept again."""
+        own = replace(draft, matchers=self.narrowed(draft.matchers))
+        check(own, now)
+        return own
 
     def _changeable(self, connection: Connection, id_: int, now: int) -> Silence:
         """Raises `UnknownSilenceError` and `EndedSilenceError`."""

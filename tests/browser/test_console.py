@@ -350,6 +350,32 @@ def test_pages_fit_a_phone(
     context.close()
 
 
+@pytest.mark.parametrize("width", [390, 320])
+def test_the_navigation_fits_a_phone(chromium: Browser, site: Site, language: str, width: int) -> None:
+    """Every entry is whole, also far down a page, and by keys alone one gets to each, and sees it."""
+    context = chromium.new_context(viewport={"width": width, "height": 700}, locale=language)
+    sign_in(context)
+    page = context.new_page()
+    open_queue(page, site)
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    entries = page.locator(".nav a").all()
+    for entry in entries:
+        expect(entry).to_be_in_viewport(ratio=1)
+    page.locator(".brand").focus()
+    for control in (*entries, page.locator(".you summary"), *page.locator(".switch a").all()):
+        page.keyboard.press("Tab")
+        expect(control).to_be_focused()
+        expect(control).to_be_in_viewport(ratio=1)
+    page.locator(".you summary").click()
+    for entry in page.locator(".menu a, .menu button").all():
+        expect(entry).to_be_in_viewport(ratio=1)
+    page.locator(".you summary").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    entries[-1].click()
+    expect(page.locator("h1")).to_have_text(words(language)("registry.title"))
+    context.close()
+
+
 def test_an_empty_collector_invites(page: Page, empty_site: Site, language: str) -> None:
     """Without robots and alerts, the pages say what to do and that all is quiet."""
     t = words(language)

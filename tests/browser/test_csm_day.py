@@ -9,6 +9,7 @@ from collector import credentials
 from collector.http.i18n import Words
 from collector.http.signed import COOKIE
 from collector.queue import Acknowledge
+from collector.silences import Draft, Matcher, SilenceKind
 from tests.browser.conftest import PATIENCE_MS, Site
 from tests.browser.test_console import open_queue, row, words
 from tests.browser.world import HOUR, MINUTE, PEOPLE
@@ -139,6 +140,37 @@ def _silences_its_site(page: Page, t: Words) -> None:
     expect(page.locator("main [data-alert]")).to_have_count(2)
     page.goto(page.url.split("/?")[0])
     expect(page.locator("h1")).to_have_text(t("todo.mine", n=5))
+
+
+def test_a_silence_is_changed(page: Page, site: Site, chromium: Browser, language: str) -> None:
+    """From the list, with a preview as one types; the second of two is told by whom, and may have it so."""
+    t = words(language)
+    become(page, site)
+    silences, now = site.world.services.relational.silences, site.world.now
+    wing = Matcher("site", "=", (SITE_OF_PIXEL,))
+    made = silences.add(Draft(SilenceKind.SILENCE, (wing,), now, now + HOUR, "rebuilt"), LI.id, now).silence
+    page.goto(f"{site.url}/silences")
+    page.locator("#active").get_by_role("link", name=t("silences.edit"), exact=True).click()
+    expect(page.locator("h1")).to_have_text(t("silences.edit_silence"))
+    page.locator("select[name=name_1]").select_option("severity")
+    page.locator("input[name=values_1]").fill("medium")
+    expect(page.locator("#preview .words")).to_contain_text(t("severity.medium"))
+    other = another(chromium, site, page)
+    other.goto(f"{site.url}/silences/{made.id}/edit")
+    other.get_by_label(t("silence.comment")).fill("moved")
+    other.get_by_role("button", name=t("app.save"), exact=True).click()
+    expect(other.locator("#active li")).to_contain_text("moved")
+    other.context.close()
+    page.get_by_role("button", name=t("app.save"), exact=True).click()
+    told = t("registry.late_changed", who=COSTA.name, ago=t("time.now"))
+    expect(page.get_by_role("alert")).to_have_text(told)
+    expect(page.locator(".as-now")).to_contain_text("moved")
+    page.get_by_role("button", name=t("app.save"), exact=True).click()
+    expect(page.locator("#active li")).to_contain_text("rebuilt")
+    expect(page.locator("#active li .words")).to_contain_text(t("severity.medium"))
+    expect(page.locator("#active li")).to_contain_text(
+        t("silence.changed_by", who=LI.name, ago=t("time.now"))
+    )
 
 
 def test_several_at_once(page: Page, site: Site, language: str) -> None:

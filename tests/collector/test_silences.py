@@ -18,6 +18,7 @@ SILENCE = Silence(
     7, SilenceKind.SILENCE, (Matcher("customer", "=", ("ACME",)),), T, T + HOUR, "moving", "mei", T
 )
 DRAFT = Draft(SilenceKind.SILENCE, SILENCE.matchers, T, T + HOUR, "moving")
+MANY = tuple(Matcher("robot", "!=", (f"x{number}",)) for number in range(silences.MAX_MATCHERS))
 
 
 @pytest.mark.parametrize(
@@ -109,6 +110,9 @@ def test_all_errors_at_once() -> None:
     ("draft", "field"),
     [
         (replace(DRAFT, matchers=()), "matchers"),
+        (replace(DRAFT, matchers=(*MANY, MANY[0])), "matchers: 21 given; give from 1 to 20"),
+        (replace(DRAFT, matchers=(*MANY, silences.scope_of("ana"), silences.scope_of("mei"))), "21 given"),
+        (replace(DRAFT, matchers=(Matcher("site", "=", (" ",)),)), "matchers.0.values"),
         (replace(DRAFT, ends_at=T + 400 * 24 * HOUR), "ends_at"),
         (replace(DRAFT, comment="x" * 501), "comment"),
     ],
@@ -118,3 +122,8 @@ def test_what_is_refused(draft: Draft, field: str) -> None:
     with pytest.raises(InvalidSilenceError, match=field):
         silences.check(draft, T)
     silences.check(DRAFT, T)
+
+
+def test_the_scope_is_not_counted() -> None:
+    """As many matchers as are allowed may be of one CSM's customers."""
+    silences.check(replace(DRAFT, matchers=(*MANY, silences.scope_of("ana"))), T)

@@ -1,5 +1,6 @@
 """The queue on each database: owners, deadlines, ranks, filters, many at once, and who was quicker."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -23,17 +24,20 @@ from collector.queue import (
     StaleActionError,
     Work,
 )
-from collector.relational import AlertQuery, Relational, RobotRecord, UnknownAlertError
+from collector.relational import AlertQuery, CursorError, Relational, RobotRecord, UnknownAlertError
 from collector.relational.database import Database
-from collector.relational.listing import Group
+from collector.relational.listing import By as Grouping
+from collector.relational.listing import Group, Page
 from collector.relational.schema import contracts, customers, happenings, people, sites
 from collector.relational.views import InvalidViewError, UnknownViewError, View
+from collector.silences import Draft, Matcher, SilenceKind
 from rules.evaluation import By, Entity, Event, Suppression
 from rules.lifecycle import State
 from tests.collector.evaluations import HOUR, RULES, Signals, evaluation, evidence, measured
 
 DAY = 24 * HOUR
 T = round(datetime.fromisoformat("2026-11-23T09:00+08:00").timestamp() * 1_000)  # a Monday
+CUSTOMER = Matcher("customer", "=", ("C2",))
 ROBOTS = [
     RobotRecord("r1", customer="ACME", site="Hall 2", tz="Asia/Shanghai", industry="exhibition"),
     RobotRecord("r2", customer="ACME", site="Hall 2", tz="Asia/Shanghai"),
@@ -383,18 +387,53 @@ def test_counts_for_tabs_and_tiles(filled: Relational, five: dict[str, int]) -> 
 def test_groups_by_customer_and_site(filled: Relational, five: dict[str, int]) -> None:
     """The group with the most pressing alert comes first; what belongs to nobody is a group too."""
     groups = filled.queue.groups("customer", T + 8 * HOUR, AlertQuery(suppressed=False))
-    top = {
-        alert.customer: alert.priority
-        for alert in reversed(filled.alerts(AlertQuery(suppressed=False)).items)
-    }
-    assert groups == [
-        Group("ACME", 2, 1, 1, Severity.HIGH, top["ACME"], T + 1),
-        Group("Blue", 1, 1, 0, Severity.HIGH, top["Blue"], T + 3),
-        Group(None, 1, 1, 0, Severity.MEDIUM, top[None], T + 4),
-    ]
-    names = [group.name for group in filled.queue.groups("site", T, AlertQuery(), limit=2)]
+    assert groups == Page(
+        (
+            Group("ACME", 2, 1, 1, Severity.HIGH, T + 1),
+            Group("Blue", 1, 1, 0, Severity.HIGH, T + 3),
+            Group(None, 1, 1, 0, Severity.MEDIUM, T + 4),
+        ),
+        None,
+    )
+    names = [group.name for group in filled.queue.groups("site", T, AlertQuery(), limit=2).items]
     assert names == ["Hall 2", "Lobby"]
     assert len(five) == 5
+
+
+@pytest.mark.parametrize("query", [AlertQuery(), AlertQuery(suppressed=False), AlertQuery(state="all")])
+@pytest.mark.parametrize("by", ["customer", "site"])
+def test_groups_page_by_page(filled: Relational, by: Grouping, query: AlertQuery) -> None:
+    """Each group once, the one with the most pressing alert first, however many rank alike."""
+    robots = [
+        RobotRecord(f"p{number}", customer=f"C{number % 7}", site=f"S{number % 5}") for number in range(20)
+    ]
+    filled.import_robots(robots)
+    signals = Signals()
+    filled.commit(signals.fires(T, "Silent", *(robot.id for robot in robots), "r1", "r4"), RULES)
+    [early] = filled.commit(signals.fires(T + 1, "Burning", "p3"), RULES)
+    filled.queue.act(early, Close(Reason.EXPECTED), "mei", T + 2)
+    filled.silences.add(Draft(SilenceKind.SILENCE, (CUSTOMER,), T, T + HOUR, "moving"), "mei", T + 2)
+    listed = filled.alerts(query, limit=500).items
+    ranked = sorted(listed, key=lambda alert: (-alert.priority, alert.id))
+    tops = {getattr(alert, by): alert.priority for alert in reversed(ranked)}
+    first = {getattr(alert, by): alert.id for alert in sorted(listed, key=lambda alert: -alert.id)}
+    counts = Counter(getattr(alert, by) for alert in listed)
+    expected = sorted(counts.items(), key=lambda group: (-tops[group[0]], first[group[0]]))
+    found, after = [], None
+    while True:
+        page = filled.queue.groups(by, T, query, after=after, limit=2)
+        found += [(group.name, group.count) for group in page.items]
+        after = page.next
+        if after is None:
+            break
+    assert found == expected
+
+
+@pytest.mark.parametrize("cursor", ["x", "WyJ0IiwgMSwgMl0"])
+def test_a_cursor_of_no_groups(filled: Relational, cursor: str) -> None:
+    """What no page of groups gave out, and what the list of closed alerts did, is refused."""
+    with pytest.raises(CursorError):
+        filled.queue.groups("customer", T, AlertQuery(), after=cursor)
 
 
 def test_precision_of_rules(filled: Relational) -> None:

@@ -239,7 +239,7 @@ def test_whose_customers_a_person_sees(database: Relational) -> None:
     assert seen.open_by_severity() == {"high": 4}
     assert (seen.queue.count(AlertQuery()), database.queue.count(AlertQuery())) == (4, 5)
     assert sum(cell.count for cell in seen.queue.counts(T).cells) == 4
-    assert {group.name for group in seen.queue.groups("customer", T)} == {
+    assert {group.name for group in seen.queue.groups("customer", T).items} == {
         "mine",
         "free",
         "unregistered",

@@ -14,6 +14,7 @@ from collector.queue import Acknowledge, Assign, Kind
 from collector.relational import AlertQuery, Relational, RobotRecord, UnusableDatabaseError
 from collector.relational.database import Database
 from collector.relational.schema import VERSION, metadata, schema_version
+from collector.silences import Draft, Matcher, SilenceKind
 from rules.evaluation import By, Entity, Suppression
 from rules.lifecycle import State
 from tests.collector.evaluations import RULES, Signals, evaluation
@@ -132,6 +133,24 @@ def test_what_happened_before_it_was_said_by_whom_is_read(url: str) -> None:
             Happening(1, id_, "opened", T),
             Happening(2, id_, "assigned", T + 1, "mei", "Mei", "mei"),
         ]
+
+
+def test_silences_of_an_older_server_can_be_changed(url: str) -> None:
+    """Those that were made before changes were counted go on, as never changed."""
+    draft = Draft(SilenceKind.SILENCE, (Matcher("site", "=", ("Hall 2",)),), T, T + 60_000, "moving")
+    relational = Relational(url)
+    made = relational.silences.add(draft, "mei", T).silence
+    relational.close()
+    raw = Database(url)
+    with raw.writing() as connection:
+        for column in ("revision", "changed_at", "changed_by"):
+            connection.execute(text(f"ALTER TABLE silences DROP COLUMN {column}"))
+        connection.execute(update(schema_version).values(version=4))
+    raw.close()
+    relational = Relational(url)
+    assert relational.silences.one(made.id) == made
+    assert relational.silences.change(made.id, draft, "ana", T + 1, revision=0).silence.revision == 1
+    relational.close()
 
 
 def _suppress_r1(relational: Relational) -> None:

@@ -14,8 +14,17 @@ from collector.relational import silences as silence_rows
 from collector.relational.database import Database
 from collector.relational.schema import customers
 from collector.relational.seen import SeenRelational
-from collector.relational.silencing import EndedSilenceError, UnknownSilenceError
-from collector.silences import Draft, InvalidSilenceError, Matcher, Op, Recurrence, SilenceKind
+from collector.relational.silencing import EndedSilenceError, StaleSilenceError, UnknownSilenceError
+from collector.silences import (
+    MAX_MATCHERS,
+    Draft,
+    InvalidSilenceError,
+    Matcher,
+    Op,
+    Recurrence,
+    SilenceKind,
+    scope_of,
+)
 from rules.evaluation import By, Entity, Suppression
 from rules.lifecycle import State
 from tests.collector.evaluations import HOUR, RULES, Signals, evaluation
@@ -149,6 +158,20 @@ def test_a_silence_made_another(filled: Relational) -> None:
             refused(999, "mei", T + 4)
 
 
+def test_a_change_names_what_it_was_decided_on(filled: Relational) -> None:
+    """A revision that is not the silence's any more is refused, and nothing is done; each change counts."""
+    made = filled.silences.add(draft(), "mei", T).silence
+    assert (made.revision, made.changed_at, made.changed_by) == (0, None, None)
+    changed = filled.silences.change(made.id, draft(comment="longer"), "ana", T + 1, revision=0).silence
+    assert (changed.revision, changed.changed_at, changed.changed_by) == (1, T + 1, "ana")
+    with pytest.raises(StaleSilenceError) as refused:
+        filled.silences.change(made.id, draft(comment="shorter"), "mei", T + 2, revision=0)
+    assert refused.value.silence == filled.silences.one(made.id) == changed
+    filled.silences.end(made.id, "ana", T + 3)
+    with pytest.raises(EndedSilenceError):
+        filled.silences.change(made.id, draft(), "mei", T + 4, revision=0)
+
+
 MATCHERS: list[tuple[str, Op, tuple[str, ...], set[str]]] = [
     ("customer", "=", ("ACME",), {"r1", "r2", "Hall 2"}),
     ("customer", "!=", ("ACME",), {"k1", "u1"}),
@@ -215,6 +238,21 @@ def test_who_sees_its_own_silences_its_own(filled: Relational) -> None:
     )
     mine = mei.add(everything, "mei", T)
     assert (len(mine.alerts), set(hidden(filled))) == (1, {"r1"})
+
+
+def test_what_who_sees_its_own_is_given_back_can_be_kept(filled: Relational) -> None:
+    """With as many matchers as are allowed, too: by the person, and by who sees all; no more are made."""
+    most = draft(*(Matcher("robot", "!=", (f"x{number}",)) for number in range(MAX_MATCHERS)))
+    mei = SeenRelational(filled, "mei").silences
+    made = mei.add(most, "mei", T).silence
+    assert made.matchers == (*most.matchers, scope_of("mei"))
+    for of in (mei, filled.silences):
+        assert of.change(made.id, replace(most, matchers=made.matchers), "x", T).silence.matchers == (
+            made.matchers
+        )
+    for matchers in ((*most.matchers, Matcher("robot", "!=", ("y",))), (*most.matchers, scope_of("ana")), ()):
+        with pytest.raises(InvalidSilenceError, match="matchers"):
+            mei.add(replace(most, matchers=matchers), "mei", T)
 
 
 def test_who_sees_its_own_leaves_others_silences_alone(filled: Relational) -> None:

@@ -1,5 +1,6 @@
 """The queue over HTTP: what comes first, whose it is, filters, pages, groups, views, several at once."""
 
+import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from collector.http import app
+from collector.http.views.groups import CUSTOMERS
 from collector.people import Person, Role, Sees
 from collector.queue import Acknowledge, Assign, Close, Note, Reason
 from collector.relational import Lifecycle, RobotRecord, schema
@@ -133,6 +135,27 @@ def test_groups_are_folded_and_lead_to_their_sites(built: world.World, client: T
     under = client.get("/queue/group?whose=all&customer=Bank", headers=HTML).text
     assert under.index("Bank site") < under.index(f'id="alert-{silent}"') < under.index(f'id="alert-{lidar}"')
     assert shown(client, "/queue/group?whose=all&customer=-") == [stray]
+
+
+def test_every_customer_is_reached_page_by_page(built: world.World, client: TestClient) -> None:
+    """By the links at the end of each page, each of them once, and back to the first page from any."""
+    names = [f"Shop {number}" for number in range(2 * CUSTOMERS + 1)]
+    records = [RobotRecord(f"s{number}", customer=name) for number, name in enumerate(names)]
+    built.services.relational.import_robots(records)
+    built.robots = tuple(record.id for record in records)
+    for robot in range(len(names)):
+        built.fires("LidarFailing", robot)
+    path, found = "/?whose=all&group=1", []
+    for first in (True, False, False):
+        page = client.get(path, headers=HTML).text
+        assert ('href="/?whose=all&amp;group=1">' in page.partition('class="more"')[2]) is not first
+        found.append(re.findall(r'class="name">(Shop \d+)<', page))
+        path = html.unescape("".join(re.findall(r'href="([^"]*)" rel="next"', page)))
+    assert [len(names) for names in found] == [CUSTOMERS, CUSTOMERS, 1]
+    assert sorted(name for names in found for name in names) == sorted(names)
+    assert path == ""
+    lost = client.get("/?whose=all&group=1&after=x", headers=HTML, follow_redirects=False)
+    assert (lost.status_code, lost.headers["location"]) == (303, "/?whose=all&group=1")
 
 
 def test_a_view_is_kept_chosen_and_removed(built: world.World, client: TestClient) -> None:

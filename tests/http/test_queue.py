@@ -174,6 +174,11 @@ def test_counts_and_groups(world: World, client: TestClient) -> None:
     assert [(g["name"], g["count"], g["worst"]) for g in groups] == [("ACME", 3, "high"), (None, 1, "high")]
     sites = client.get("/api/v1/queue/groups?by=site&customer=ACME").json()["items"]
     assert [(g["name"], g["count"]) for g in sites] == [("Hall 2", 2), ("Hall 3", 1)]
+    first = client.get("/api/v1/queue/groups?limit=1").json()
+    second = client.get(f"/api/v1/queue/groups?limit=1&after={first['next']}").json()
+    assert ([*first["items"], *second["items"]], second["next"]) == (groups, None)
+    status, problem = ask(client, "GET", "queue/groups?after=x")
+    assert (status, problem["errors"][0]["field"]) == (422, "after")
 
 
 def test_a_silence_from_its_preview_to_its_end(world: World, client: TestClient, ana: TestClient) -> None:
@@ -199,6 +204,38 @@ def test_a_silence_from_its_preview_to_its_end(world: World, client: TestClient,
     assert (status, problem["last"]) == (409, {"who": "ana", "kind": "ended", "at": AT})
     assert ask(client, "GET", "silences")[1]["items"] == []
     assert len(ask(client, "GET", "silences?state=ended")[1]["items"]) == 1
+
+
+def test_a_silence_goes_back_as_it_was_answered(world: World, stranger: TestClient) -> None:
+    """Whoever sees its own only gets its scope as one matcher more, and may send all of them back."""
+    own = sign_in(stranger, world.services, person("ana", own=True))
+    matchers = [{"name": "robot", "op": "!=", "values": [f"x{number}"]} for number in range(20)]
+    status, made = ask(own, "POST", "silences", {**SILENCE, "matchers": matchers})
+    scope = {"name": "csm", "op": "=", "values": ["ana"]}
+    assert (status, made["silence"]["matchers"]) == (200, [*matchers, scope])
+    sent = {
+        name: made["silence"][name] for name in ("kind", "matchers", "begins_at", "ends_at", "recurrence")
+    }
+    status, changed = ask(own, "PUT", f"silences/{made['silence']['id']}", {**sent, "comment": "longer"})
+    assert (status, changed["silence"]["matchers"]) == (200, [*matchers, scope])
+    status, problem = ask(own, "POST", "silences", {**SILENCE, "matchers": [*matchers, matchers[0]]})
+    assert (status, problem["errors"][0]["field"]) == (422, "matchers")
+
+
+def test_the_second_to_change_a_silence_is_told(client: TestClient, ana: TestClient) -> None:
+    """A revision that is not the silence's any more is a conflict that says who changed it when."""
+    made = ask(client, "POST", "silences", SILENCE)[1]["silence"]
+    assert (made["revision"], made["changed_at"], made["changed_by"]) == (0, None, None)
+    path = f"silences/{made['id']}"
+    status, answer = ask(ana, "PUT", path, {**SILENCE, "comment": "longer", "revision": 0})
+    changed = answer["silence"]
+    assert (status, changed["revision"], changed["changed_at"], changed["changed_by"]) == (200, 1, AT, "ana")
+    status, problem = ask(client, "PUT", path, {**SILENCE, "revision": 0})
+    assert (status, problem["revision"]) == (409, 1)
+    assert problem["last"] == {"who": "ana", "kind": "changed", "at": AT}
+    assert problem["detail"].endswith(f"read it again: changed by ana at {AT}")
+    assert ask(client, "GET", path)[1] == changed
+    assert ask(client, "PUT", path, SILENCE)[1]["silence"]["comment"] == "moving"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from collector.http.problems import invalid, missing
 from collector.http.signed import person_of, require, services_of
 from collector.people import May
 from collector.queue import RANK, Acknowledge, Action, Assign, Close, Note, Reason, Snooze
+from collector.relational import CursorError
 from collector.relational.queued import MOST_AT_ONCE, Outcome, Precision
 from collector.relational.views import InvalidViewError, UnknownViewError, View
 
@@ -149,9 +150,10 @@ class GroupItem(BaseModel):
 
 
 class GroupsItem(BaseModel):
-    """Groups, the most pressing one first."""
+    """Groups, the most pressing one first, and the cursor of those after them."""
 
     items: list[GroupItem]
+    next: str | None
 
 
 class GroupFilter(AlertFilter):
@@ -183,8 +185,13 @@ def get_groups(request: Request, given: Annotated[GroupFilter, Query()]) -> Grou
     """Alerts by customer or site, with how many and the worst of them."""
     services = services_of(request)
     query = v1.query_of(request, given)
-    found = services.relational.queue.groups(given.by, services.clock(), query, given.limit)
+    queue, now = services.relational.queue, services.clock()
+    try:
+        page = queue.groups(given.by, now, query, after=given.after, limit=given.limit)
+    except CursorError as error:
+        raise invalid("after", str(error)) from None
     return GroupsItem(
+        next=page.next,
         items=[
             GroupItem(
                 name=group.name,
@@ -194,8 +201,8 @@ def get_groups(request: Request, given: Annotated[GroupFilter, Query()]) -> Grou
                 worst=group.worst,
                 oldest_at=group.oldest_at,
             )
-            for group in found
-        ]
+            for group in page.items
+        ],
     )
 
 

@@ -15,7 +15,12 @@ from collector.http.services import Services
 from collector.http.signed import require, services_of
 from collector.people import May
 from collector.relational import CursorError
-from collector.relational.silencing import Changed, EndedSilenceError, UnknownSilenceError
+from collector.relational.silencing import (
+    Changed,
+    EndedSilenceError,
+    StaleSilenceError,
+    UnknownSilenceError,
+)
 from collector.silences import (
     MAX_MATCHERS,
     MAX_VALUES,
@@ -49,7 +54,14 @@ class RecurrenceItem(Given):
 class MatchersBody(Given):
     """What a silence would match."""
 
-    matchers: Annotated[list[MatcherItem], Field(min_length=1, max_length=MAX_MATCHERS)]
+    matchers: Annotated[
+        list[MatcherItem],
+        Field(
+            min_length=1,
+            max_length=MAX_MATCHERS + 1,
+            description=f"At most {MAX_MATCHERS}, and beside them `csm` `=` one person.",
+        ),
+    ]
 
 
 class SilenceBody(MatchersBody):
@@ -60,6 +72,17 @@ class SilenceBody(MatchersBody):
     ends_at: GivenInstant
     comment: str
     recurrence: RecurrenceItem | None = None
+
+
+class ChangeBody(SilenceBody):
+    """A silence as it is to be."""
+
+    revision: Annotated[
+        int | None,
+        Field(
+            ge=0, le=2**53, description="The silence's as it was read; refused if it was changed meanwhile."
+        ),
+    ] = None
 
 
 class EndBody(Given):
@@ -89,6 +112,9 @@ class SilenceItem(BaseModel):
     created_at: Instant
     ended_at: Instant | None
     ended_by: str | None
+    revision: int
+    changed_at: Instant | None
+    changed_by: str | None
 
 
 class SilencePage(BaseModel):
@@ -156,14 +182,16 @@ def get_silence(request: Request, silence: SilenceId) -> SilenceItem:
 
 
 @router.put("/silences/{silence}")
-def change_silence(request: Request, silence: SilenceId, body: SilenceBody) -> ChangedItem:
+def change_silence(request: Request, silence: SilenceId, body: ChangeBody) -> ChangedItem:
     """Makes a silence another one, while it has not ended."""
     services, who = services_of(request), require(request, May.WORK).id
     try:
-        changed = services.relational.silences.change(silence, _draft(services, body), who, services.clock())
+        changed = services.relational.silences.change(
+            silence, _draft(services, body), who, services.clock(), revision=body.revision
+        )
     except InvalidSilenceError as error:
         raise _wrong(error) from None
-    except (UnknownSilenceError, EndedSilenceError) as error:
+    except (UnknownSilenceError, EndedSilenceError, StaleSilenceError) as error:
         raise _refused(error, silence) from None
     return _told(services, changed)
 
@@ -200,13 +228,17 @@ def _wrong(error: InvalidSilenceError) -> Problem:
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), errors=errors)
 
 
-def _refused(error: UnknownSilenceError | EndedSilenceError, id_: int) -> Problem:
+def _refused(error: UnknownSilenceError | EndedSilenceError | StaleSilenceError, id_: int) -> Problem:
     if isinstance(error, UnknownSilenceError):
         return missing("silence", id_)
-    ended = error.silence
-    when = ended.ends_at if ended.ended_at is None else ended.ended_at
-    last = {"who": ended.ended_by or "system", "kind": "ended", "at": rfc3339(when)}
-    return Problem(HTTPStatus.CONFLICT, f"{error}: ended by {last['who']} at {last['at']}", last=last)
+    found = error.silence
+    if isinstance(error, StaleSilenceError):
+        kind, who, when = "changed", found.changed_by, found.changed_at
+    else:
+        kind, who, when = "ended", found.ended_by, found.ended_at
+    last = {"who": who or "system", "kind": kind, "at": rfc3339(found.ends_at if when is None else when)}
+    detail = f"{error}: {kind} by {last['who']} at {last['at']}"
+    return Problem(HTTPStatus.CONFLICT, detail, revision=found.revision, last=last)
 
 
 def _told(services: Services, changed: Changed) -> ChangedItem:
@@ -229,4 +261,7 @@ def _item(services: Services, silence: Silence) -> SilenceItem:
         created_at=silence.created_at,
         ended_at=silence.ended_at,
         ended_by=silence.ended_by,
+        revision=silence.revision,
+        changed_at=silence.changed_at,
+        changed_by=silence.changed_by,
     )

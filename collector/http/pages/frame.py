@@ -41,7 +41,7 @@ class UnknownPageError(Problem):
 
 
 async def _form(request: Request) -> dict[str, str]:
-    given = dict(await _sent(request, 50))
+    given = dict(await _sent(request, 100))
     return {name: value for name, value in given.items() if name != FORM_FIELD}
 
 

@@ -1,4 +1,4 @@
-"""Silences and maintenance windows: the list, a new one, its preview, and its early end."""
+"""Silences and maintenance windows: the list, a new one, its preview, a change, and an early end."""
 
 from http import HTTPStatus
 from typing import Final
@@ -7,23 +7,21 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from collector.http.fields import duration, whole_number
+from collector.http.fields import whole_number
 from collector.http.i18n import Words, zone
 from collector.http.pages.frame import GivenForm, UnknownPageError, by_script, context, render
 from collector.http.signed import person_of, require
+from collector.http.views import silence_form as form_view
 from collector.http.views import silences as view
 from collector.http.views.rows import rows
-from collector.http.views.times import DAYS, given_days, local, moment, weekly
+from collector.http.views.times import DAYS, given_days, local
 from collector.people import May
 from collector.queue import Alert
 from collector.relational import CursorError
-from collector.relational.silencing import EndedSilenceError, UnknownSilenceError
-from collector.silences import OPS, Draft, InvalidSilenceError, Matcher, SilenceKind
+from collector.relational.silencing import EndedSilenceError, StaleSilenceError, UnknownSilenceError
+from collector.silences import OPS, InvalidSilenceError, Silence
 
 router = APIRouter(include_in_schema=False)
-ROWS: Final = 4  # of matchers in the form
-LENGTHS: Final = ("1h", "4h", "1d", "7d", "30d")
-_WHOLE_DAY: Final = ("00:00", "24:00")
 
 
 @router.get("/silences")
@@ -47,7 +45,7 @@ def new(request: Request) -> Response:
     asked = [value for name, value in parse_qsl(request.url.query) if name == "alert"]
     by = request.query_params.get("by", "site")
     alerts = _alerts(request, asked)
-    given = _filled(view.prefilled(alerts, by)) | {"zone": _zone(request, alerts)}
+    given = form_view.filled_in(view.prefilled(alerts, by)) | {"zone": _zone(request, alerts)}
     return _form_page(request, given | {"kind": request.query_params.get("kind", "silence")})
 
 
@@ -56,7 +54,7 @@ def preview(request: Request, form: GivenForm) -> Response:
     """What the matchers of the form would hide now."""
     services, t, now = context(request)
     require(request, May.WORK)
-    shown = view.preview(services, _matchers(form), t, now)
+    shown = view.preview(services, form_view.matchers_of(form), t, now)
     if by_script(request):
         return render(request, "silence_preview.html", section="queue", preview=shown)
     return _form_page(request, form, shown)
@@ -68,25 +66,57 @@ def add(request: Request, form: GivenForm) -> Response:
     services, t, now = context(request)
     person = require(request, May.WORK)
     try:
-        draft = _draft(form, now)
-        added = services.relational.silences.add(draft, person.id, now)
+        added = services.relational.silences.add(form_view.drafted(form, now), person.id, now)
     except InvalidSilenceError as error:
-        problems = [_problem(field, t) for field, _ in error.errors]
-        return _form_page(request, form, problems=list(dict.fromkeys(problems)))
+        return _form_page(request, form, problems=_problems(error, t))
     services.changes.publish("alerts", added.alerts or [0])
     return RedirectResponse("/silences", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/silences/{id_}/edit")
+def edit(request: Request, id_: str) -> Response:
+    """The form of one that goes on or is to come, as it is; of one that ended, the list says by whom."""
+    _, _, now = context(request)
+    require(request, May.WORK)
+    silence = _changeable(request, id_)
+    if silence.state(now) == "ended":
+        return RedirectResponse(_place(silence), HTTPStatus.SEE_OTHER)
+    clock = silence.recurrence.tz if silence.recurrence else _zone(request, [])
+    return _form_page(request, form_view.filled(silence, clock))
+
+
+@router.post("/silences/{id_}/edit")
+def change(request: Request, id_: str, form: GivenForm) -> Response:
+    """Keeps a silence as it is to be; who was quicker is told, over the form as it was sent."""
+    services, t, now = context(request)
+    person, before = require(request, May.WORK), _changeable(request, id_)
+    silences, revision = services.relational.silences, whole_number(form.get("revision", ""), 9)
+    given = form | {"id": str(before.id)}
+    try:
+        draft = form_view.drafted(form, now, before)
+        changed = silences.change(
+            before.id, draft, person.id, now, revision=-1 if revision is None else revision
+        )
+    except InvalidSilenceError as error:
+        return _form_page(request, given, problems=_problems(error, t))
+    except StaleSilenceError as error:
+        given["revision"] = str(error.silence.revision)
+        return _form_page(request, given, late=_late(request, error.silence))
+    except EndedSilenceError as error:
+        return _form_page(request, form | {"id": ""}, late=_late(request, error.silence))
+    except UnknownSilenceError:
+        raise UnknownPageError("error.404_text") from None
+    services.changes.publish("alerts", changed.alerts or [0])
+    return RedirectResponse(_place(changed.silence), HTTPStatus.SEE_OTHER)
 
 
 @router.post("/silences/{id_}/end")
 def end(request: Request, id_: str) -> Response:
     """Ends one before its time."""
     services, _, now = context(request)
-    person = require(request, May.WORK)
-    known_id = whole_number(id_)
-    if known_id is None:
-        raise UnknownPageError("error.404_text")
+    person, silence = require(request, May.WORK), _changeable(request, id_)
     try:
-        ended = services.relational.silences.end(known_id, person.id, now)
+        ended = services.relational.silences.end(silence.id, person.id, now)
     except EndedSilenceError:  # somebody was faster; the list says who
         return RedirectResponse("/silences", HTTPStatus.SEE_OTHER)
     except UnknownSilenceError:
@@ -95,34 +125,58 @@ def end(request: Request, id_: str) -> Response:
     return RedirectResponse("/silences", HTTPStatus.SEE_OTHER)
 
 
+def _place(silence: Silence) -> str:
+    return f"/silences#silence-{silence.id}"
+
+
+def _late(request: Request, silence: Silence) -> view.Late:
+    services, t, now = context(request)
+    return view.late(services, silence, services.relational.accounts.names(), person_of(request).tz, t, now)
+
+
 def _form_page(
     request: Request,
     given: dict[str, str],
     preview: view.Preview | None = None,
     problems: list[str] | None = None,
+    late: view.Late | None = None,
 ) -> Response:
     services, t, now = context(request)
-    shown = preview or view.preview(services, _matchers(given), t, now)
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if problems else HTTPStatus.OK
+    matchers = form_view.matchers_of(given)
+    shown = preview or view.preview(services, matchers, t, now)
+    refused = HTTPStatus.CONFLICT if late else HTTPStatus.UNPROCESSABLE_ENTITY
     tz = zone(given.get("zone"))
     return render(
         request,
         "silence.html",
-        status,
+        refused if late or problems else HTTPStatus.OK,
         section="queue",
+        id=whole_number(given.get("id", "")),
         given={"begins": local(now, tz), "length": "4h", "ends": local(now + 14_400_000, tz)} | given,
         preview=shown,
         problems=problems or [],
-        names=view.names(t),
+        late=late,
+        names=view.names(t, matchers),
         known=view.known_values(services, t),
         ops=[(op, t(f"silence.op.{_OP_NAMES[op]}")) for op in OPS],
         days=list(zip(DAYS, t("times.days").split(), strict=True)),
-        lengths=LENGTHS,
-        places=range(max(ROWS, len(_matchers(given)) + 1)),
+        recurs=bool(given_days(given) or given.get("times")),
+        lengths=form_view.LENGTHS,
+        places=form_view.places(given),
     )
 
 
 _OP_NAMES: Final = {"=": "is", "!=": "is_not", "in": "one_of", "prefix": "begins"}
+
+
+def _changeable(request: Request, id_: str) -> Silence:
+    """The silence, if this person may change and end it. Raises `UnknownPageError`."""
+    services, _, _ = context(request)
+    silences, known = services.relational.silences, whole_number(id_)
+    found = None if known is None else silences.one(known)
+    if found is None or not silences.may_change(found):
+        raise UnknownPageError("error.404_text")
+    return found
 
 
 def _alerts(request: Request, ids: list[str]) -> list[Alert]:
@@ -142,46 +196,7 @@ def _zone(request: Request, alerts: list[Alert]) -> str:
     return str(shown[0].place.zone) if shown else "Asia/Shanghai"
 
 
-def _filled(matchers: tuple[Matcher, ...]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for number, matcher in enumerate(matchers):
-        found |= {f"name_{number}": matcher.name, f"op_{number}": matcher.op}
-        found[f"values_{number}"] = "\n".join(matcher.values) if matcher.op == "in" else matcher.values[0]
-    return found
-
-
-def _matchers(form: dict[str, str]) -> tuple[Matcher, ...]:
-    """Those of the form that say something."""
-    found = []
-    for number in range(20):
-        written = form.get(f"values_{number}", "").strip()
-        op = form.get(f"op_{number}", "=")
-        if not written:
-            continue
-        separate = op == "in"
-        values = [part.strip() for part in written.replace(";", "\n").split("\n")] if separate else [written]
-        known = tuple(value for value in values if value)
-        found.append(Matcher(form.get(f"name_{number}", ""), op, known))  # type: ignore[arg-type]
-    return tuple(found)
-
-
-def _draft(form: dict[str, str], now: int) -> Draft:
-    """Raises `InvalidSilenceError` for times that cannot be read."""
-    tz_name = form.get("zone", "").strip()
-    tz = zone(tz_name)
-    try:
-        begins = moment(form["begins"], tz) if form.get("begins") else now
-        length = form.get("length", "")
-        ends = moment(form.get("ends", ""), tz) if length == "until" else begins + duration(length)
-    except ValueError:
-        raise InvalidSilenceError([("ends_at", "cannot be read")]) from None
-    hours = form.get("from") or _WHOLE_DAY[0], form.get("to") or _WHOLE_DAY[1]
-    kind = SilenceKind.MAINTENANCE if form.get("kind") == "maintenance" else SilenceKind.SILENCE
-    recurrence = weekly(given_days(form), *hours, tz_name)
-    return Draft(kind, _matchers(form), begins, ends, form.get("comment", ""), recurrence)
-
-
-def _problem(field: str, t: Words) -> str:
-    """What is wrong with a field, in the reader's language."""
-    part = field.partition(".")[0]
-    return t(f"silence.problem.{part}") if t.has(f"silence.problem.{part}") else field
+def _problems(error: InvalidSilenceError, t: Words) -> list[str]:
+    """What is wrong, in the reader's language, each field once."""
+    fields = dict.fromkeys(field.partition(".")[0] for field, _ in error.errors)
+    return [t(f"silence.problem.{field}") for field in fields]

@@ -8,9 +8,9 @@ from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.http.views.filters import NOBODY, Filters
 from collector.http.views.rows import Row, rows
-from collector.relational.listing import AlertQuery, Group
+from collector.relational.listing import AlertQuery, Group, Page
 
-CUSTOMERS: Final = 60  # that are shown; those whose first alert comes first
+CUSTOMERS: Final = 60  # of a page; first those with the most pressing alert
 READ: Final = 100  # alerts of one that are read when it is unfolded
 
 
@@ -47,10 +47,11 @@ class Unfolded:
 
 def groups(
     services: Services, query: AlertQuery, filters: Filters, t: Words, now: int
-) -> list[CustomerGroup]:
-    """The customers with alerts, first the one whose first alert comes first."""
-    found = services.relational.queue.groups("customer", now, query, CUSTOMERS)
-    return [_group(group, filters, t) for group in found]
+) -> Page[CustomerGroup]:
+    """The customers with alerts, first the one with the most pressing. Raises `CursorError`."""
+    queue = services.relational.queue
+    found = queue.groups("customer", now, query, after=filters.after or None, limit=CUSTOMERS)
+    return Page(tuple(_group(group, filters, t) for group in found.items), found.next)
 
 
 def unfolded(services: Services, query: AlertQuery, filters: Filters, t: Words, now: int) -> Unfolded:

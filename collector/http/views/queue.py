@@ -190,7 +190,8 @@ def _found(
 ) -> tuple[list[Alert], list[CustomerGroup], str | None]:
     query = query_of(services, filters, reader, t, now)
     if filters.grouped and filters.view != "closed":
-        return [], groups(services, query, filters, t, now), None
+        found = groups(services, query, filters, t, now)
+        return [], list(found.items), found.next
     page_ = services.relational.alerts(query, after=filters.after or None, limit=PAGE)
     return list(page_.items), [], page_.next
 

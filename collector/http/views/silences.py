@@ -34,11 +34,19 @@ class Line:
     when: str
     recurrence: str
     who: str
-    ended: str
+    later: list[str]  # who changed it last, and who ended it
     hidden: int
-    may_end: bool
+    may_change: bool
     url: str
     zone: tzinfo
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """That somebody was quicker: who, when, and the silence as it is now."""
+
+    text: str
+    line: Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,21 @@ def sections(
         )
         for state in STATES
     ]
+
+
+def late(
+    services: Services, silence: Silence, names: Mapping[str, str], clock: str | None, t: Words, now: int
+) -> Late:
+    """What is told to who would change a silence that was changed, or ended, meanwhile."""
+    line = _line(services, silence, names, clock, t, now)
+    if line.state != "ended":
+        key, by, at = "registry.late_changed", silence.changed_by, silence.changed_at
+    else:
+        key, by, at = "silence.late_ended", silence.ended_by, silence.ended_at
+    if at is not None:
+        return Late(t(key, who=person(names, by, t), ago=t.ago(at, now)), line)
+    over = t("silence.late_over", ago=t.ago(silence.ends_at, now))
+    return Late(over if line.state == "ended" else t("registry.late"), line)
 
 
 def words(services: Services, matchers: Iterable[Matcher], t: Words) -> str:
@@ -129,9 +152,10 @@ def _shared(name: str, values: Sequence[str | None]) -> Matcher | None:
     return Matcher(name, "=" if len(known) == 1 else "in", known)
 
 
-def names(t: Words) -> list[tuple[str, str]]:
-    """What matchers may ask of, those asked for most first."""
-    return [(name, t.one_of("attribute", name)) for name in dict.fromkeys((*FIELDS, *NAMES))]
+def names(t: Words, asked: Iterable[Matcher] = ()) -> list[tuple[str, str]]:
+    """What matchers may ask of, those asked for most first; what some ask of already is among them."""
+    found = dict.fromkeys((*FIELDS, *NAMES, *(matcher.name for matcher in asked)))
+    return [(name, t.one_of("attribute", name)) for name in found]
 
 
 def known_values(services: Services, t: Words) -> list[tuple[str, str]]:
@@ -149,11 +173,6 @@ def _line(
     tz = zone(silence.recurrence.tz if silence.recurrence else clock)
     url = Filters(view="suppressed", silence=silence.id).url()
     hidden = services.relational.queue.count(AlertQuery(silence=silence.id)) if state == "active" else 0
-    ended = ""
-    if silence.ended_at is not None:
-        ended = t(
-            "silence.ended_by", who=person(names_, silence.ended_by, t), ago=t.ago(silence.ended_at, now)
-        )
     return Line(
         silence=silence,
         words=words(services, silence.matchers, t),
@@ -161,12 +180,24 @@ def _line(
         when=_when(silence, tz, t, now) + ("" if clock or silence.recurrence else " UTC"),
         recurrence=recurring(silence.recurrence, t) if silence.recurrence else "",
         who=person(names_, silence.creator, t),
-        ended=ended,
+        later=_later(silence, names_, t, now),
         hidden=hidden,
-        may_end=state != "ended" and services.relational.silences.may_change(silence),
+        may_change=state != "ended" and services.relational.silences.may_change(silence),
         url=url,
         zone=tz,
     )
+
+
+def _later(silence: Silence, names_: Mapping[str, str], t: Words, now: int) -> list[str]:
+    done = (
+        ("changed_by", silence.changed_by, silence.changed_at),
+        ("ended_by", silence.ended_by, silence.ended_at),
+    )
+    return [
+        t(f"silence.{what}", who=person(names_, who, t), ago=t.ago(at, now))
+        for what, who, at in done
+        if at is not None
+    ]
 
 
 def _when(silence: Silence, tz: tzinfo, t: Words, now: int) -> str:

@@ -148,6 +148,11 @@ silences = Table(
     Column("ended_at", BigInteger),  # before its time, by a person
     Column("ended_by", Plain),
     Column("active", Boolean, nullable=False, server_default=false()),  # whether it hides alerts now
+    Column(
+        "revision", Integer, nullable=False, server_default="0"
+    ),  # how often it was changed, last when, by whom
+    Column("changed_at", BigInteger),
+    Column("changed_by", Plain),
     sqlite_autoincrement=True,
 )
 Index("silences_by_end", silences.c.ends_at)
