@@ -44,6 +44,12 @@ class _Members:
         weights = column[here].astype(np.float64)
         return np.bincount(self.code[here], weights, self.count).astype(np.float64)
 
+    def known_sum(self, column: Floats) -> Floats:
+        """The same, NaN for a group of whose robots none is known."""
+        known = self.sum((~np.isnan(column)).astype(np.float64))
+        found: Floats = np.where(known > 0, self.sum(column), np.nan)
+        return found
+
 
 def table(kind: Kind, day: Day, robots: Table, settings: Settings) -> Table:
     """Sites or customers: a component is the mean over those robots of which it is known."""
@@ -69,7 +75,9 @@ def table(kind: Kind, day: Day, robots: Table, settings: Settings) -> Table:
             "silent": members.sum(robots.failing["silent"]).astype(np.int64),
         },
         robots=sizes.astype(np.int64),
-        use={name: (members.sum(now), members.sum(before)) for name, (now, before) in robots.use.items()},
+        use={
+            name: (members.sum(now), members.known_sum(before)) for name, (now, before) in robots.use.items()
+        },
         industries=_industries(code, robots.industries, len(entities)),
         silent=np.zeros(len(entities), dtype=np.int64),
         usual=usual(robots.use, robots.industries, settings.peers.min_peers),

@@ -100,11 +100,15 @@ def _scored(table: Table, day: str, settings: Settings) -> Iterator[Score]:
             cap=_cap(table, reason, found, caps, row) if reason else None,
             reason=None if scored else "coverage" if table.robots[row] else "no_robots",
             robots=int(table.robots[row]),
-            use={name: (float(now[row]), float(before[row])) for name, (now, before) in table.use.items()},
+            use={name: (float(now[row]), _known(before[row])) for name, (now, before) in table.use.items()},
             industry=table.industries[row],
             silent_days=int(table.silent[row]),
             peers=table.usual.get(table.industries[row] or "", {}),
         )
+
+
+def _known(value: np.float64) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 _Explained = Sequence[tuple[float, float, Mapping[str, float]]]  # of an entity, by component

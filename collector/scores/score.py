@@ -48,7 +48,7 @@ class Score:
     """How well a robot, site or customer did in the week that ends with `day` (YYYY-MM-DD).
 
     `tenths` is the score in tenths of points; None: there is none, and `reason` says why. `use` has sums of
-    counters over the same week, and over the week before.
+    counters over the same week, and over the week before (None: too little is known of it).
     """
 
     kind: Kind
@@ -60,7 +60,7 @@ class Score:
     cap: Cap | None = None
     reason: NoScore | None = None
     robots: int = 1
-    use: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    use: Mapping[str, tuple[float, float | None]] = field(default_factory=dict)
     industry: str | None = None
     silent_days: int = 0
     peers: Mapping[str, float] = field(default_factory=dict)  # what is usual in its industry, by `RATES`

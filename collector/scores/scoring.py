@@ -35,6 +35,7 @@ _ROBOTS_AT_ONCE: Final = 2_000
 _EPOCH: Final = date(1970, 1, 1)
 _DAY_MS: Final = 24 * HOUR_MS
 _SUNDAY: Final = 6
+_KNOWN_DAYS: Final = 4  # of the week before, on which a robot must have been heard
 
 
 def _never() -> bool:
@@ -191,7 +192,10 @@ class Scoring:
     def _use(
         self, zones: Sequence[_Zone], last: int, stopping: Callable[[], bool]
     ) -> dict[str, tuple[Floats, Floats]]:
-        """Sums of what was used in the week that ends with the day, and in the one before."""
+        """Sums of what was used in the week that ends with the day, and in the one before.
+
+        NaN for the week before, where a robot was heard on too few of its days to be compared with.
+        """
         parts: list[Spans] = []
         for zone in zones:
             end = last - zone.late(last)
@@ -200,8 +204,13 @@ class Scoring:
                 if stopping():
                     return {}
                 parts.append(self.store.spans([robot.id for robot in robots], USED, bounds))
+        known = np.concatenate([(part.hours[:, :WEEK] != 0).sum(axis=1) >= _KNOWN_DAYS for part in parts])
         return {
-            name: (_sums(parts, name, slice(WEEK, None)), _sums(parts, name, slice(WEEK))) for name in USED
+            name: (
+                _sums(parts, name, slice(WEEK, None)),
+                np.where(known, _sums(parts, name, slice(WEEK)), np.nan),
+            )
+            for name in USED
         }
 
 

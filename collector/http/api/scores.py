@@ -99,7 +99,10 @@ class ScoreDetail(ScoreItem):
     cap: CapItem | None
     cap_change: Annotated[float, Field(description="Points that the cap gave back since last week, or took.")]
     use: Annotated[
-        dict[str, tuple[float, float]], Field(description="Counters: this week, and the week before.")
+        dict[str, tuple[float, float | None]],
+        Field(
+            description="Counters: this week, and the week before; null where too little is known of that."
+        ),
     ]
     peers: Annotated[dict[str, float], Field(description="Medians of rates over robots of its industry.")]
     tier: str | None

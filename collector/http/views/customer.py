@@ -218,7 +218,7 @@ def _used(score: Score) -> bool:
     return any(now or before for now, before in score.use.values())
 
 
-def _week(score: Score, name: str) -> tuple[float, float]:
+def _week(score: Score, name: str) -> tuple[float, float | None]:
     return score.use.get(f"engagement.{name}", (0.0, 0.0))
 
 
@@ -266,7 +266,8 @@ def _functions(services: Services, score: Score, t: Words) -> list[Used]:
         share = now / before - 1 if before else None
         words = "" if share is None else f"{'+' if share >= 0 else '−'}{_percent(abs(share))}"
         direction = "" if not share else "up" if share > 0 else "down"
-        found.append(Used(_label(services, name, t), t.count(now), t.count(before), words, direction))
+        shown = "–" if before is None else t.count(before)
+        found.append(Used(_label(services, name, t), t.count(now), shown, words, direction))
     return found
 
 

@@ -89,6 +89,18 @@ def test_a_day_is_scored_once_it_is_over(world: World) -> None:
     assert found.use["engagement.interactions"] == (560.0, 560.0)
 
 
+@pytest.mark.parametrize(("first", "before"), [(-10, None), (-11, 310.0)])
+def test_a_week_that_is_hardly_known_is_not_compared(world: World, first: int, before: float | None) -> None:
+    """Who was heard on three days of the week before did not use it less then; four days will do."""
+    world.relational.import_robots([robot("r1"), robot("r2")])
+    world.sends("r1", open_from(first, 0))
+    world.scoring.bring_up_to_date(MIDNIGHT + HOUR)
+    for kind, id_ in (("robot", "r1"), ("customer", "Museum")):
+        found = world.relational.scores.one(kind, id_)  # type: ignore[arg-type]
+        assert found is not None
+        assert found.use["engagement.interactions"] == (560.0, before)
+
+
 def test_the_past_is_made_up_for_at_once(world: World) -> None:
     """The last week day by day, and the Sundays before, since there are samples."""
     world.relational.import_robots([robot("r1")])
