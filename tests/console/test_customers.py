@@ -115,6 +115,13 @@ def test_the_most_urgent_customer_is_named_with_its_reasons(client: TestClient) 
     )
 
 
+def test_a_customer_without_a_score_says_why_it_comes_first(built: world.World, client: TestClient) -> None:
+    """Too little is known of its robots."""
+    built.services.relational.import_robots([RobotRecord("u1", customer="Unheard", tz="Asia/Shanghai")])
+    text = client.get("/customers?lang=en&q=unheard", headers=HTML).text
+    assert "Start with Unheard: no score, since too little is known." in text
+
+
 def test_figures_lead_to_the_robots_behind_them(client: TestClient) -> None:
     """Each robot with its figures, the counters by name, and the days."""
     text = client.get("/scores/customer/Museum?component=conversion&lang=en", headers=HTML).text

@@ -178,8 +178,9 @@ def _row(line: CustomerLine, people: Mapping[str, str], sparks: Mapping[str, Spa
 def _first(line: CustomerLine, t: Words) -> str:
     """Why the first one is the first, in a sentence."""
     change, _ = moved(line.change)
+    unknown = t("customers.why.unknown") if line.robots else ""
     reasons = [
-        t("customers.why.score", points=number(line.points)) if line.points is not None else "",
+        unknown if line.points is None else t("customers.why.score", points=number(line.points)),
         t("customers.why.fallen", points=change.removeprefix("−")) if (line.change or 0) < 0 else "",
         t("customers.why.renewal", when=renewal(line.days_to_renewal, t)[0])
         if line.days_to_renewal is not None and line.days_to_renewal <= SOON_DAYS
