@@ -36,10 +36,11 @@ from sqlalchemy import insert
 
 from agent.catalogue import load
 from collector import credentials, queue
+from collector.changes import Changes
+from collector.conditions import Health
 from collector.http import server
 from collector.http.app import create
-from collector.http.changes import Changes
-from collector.http.services import Health, Services
+from collector.http.services import Services
 from collector.http.signed import COOKIE
 from collector.people import Person, Role, Sees
 from collector.presence import Fleet

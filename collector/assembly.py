@@ -15,12 +15,12 @@ from pathlib import Path
 from agent import catalogue as catalogues
 from agent.catalogue import Catalogue
 from collector import credentials
+from collector.changes import Changes
 from collector.conditions import Conditions
 from collector.config import Config, ConfigError, Evaluation, tls_context
 from collector.evaluation import Evaluator, settled_until
 from collector.folder import Folder
 from collector.http import app, server
-from collector.http.changes import Changes
 from collector.http.services import Services
 from collector.inbox import Inbox
 from collector.ingest import Ingest, Parts

@@ -1,8 +1,20 @@
 """How each part of the collector is, in a line; parts say so themselves, from whatever thread."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from threading import Lock
 
-from collector.http.services import Health
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the collector does its work; `parts` says of each part how it is, in a word or a line.
+
+    `ill` are the parts that do not do their work.
+    """
+
+    ok: bool
+    parts: Mapping[str, str] = field(default_factory=dict)
+    ill: frozenset[str] = frozenset()
 
 
 class Conditions:

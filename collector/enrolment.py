@@ -7,7 +7,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from collector.people import Person, Role, Sees
-from collector.wording import LANGUAGES
+from collector.words.wording import LANGUAGES
 from rules.intervals import parse_holidays, parse_open_hours
 
 FIELDS: Final = ("name", "role", "sees", "email", "language", "tz", "work_hours", "holidays")

@@ -16,8 +16,8 @@ import numpy as np
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from collector.changes import Changes
 from collector.conditions import Conditions
-from collector.http.changes import Changes
 from collector.relational import Relational
 from collector.stores import Rows, Store
 from collector.stores.rows import MISSING, Floats

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
 from agent import wire
+from collector.changes import Changes
 from collector.conditions import Conditions
 from collector.evaluation import Evaluator
-from collector.http.changes import Changes
 from collector.inbox import Arrived, Connected, Disconnected, Incoming
 from collector.intake import Accepted, Collected, Intake, Refusal
 from collector.limited import Limited

@@ -7,11 +7,11 @@ from pathlib import Path
 from collector.assembly import notification_settings
 from collector.commands.arguments import Commands, command
 from collector.config import ConfigError
-from collector.http.i18n import Words
 from collector.notifying.letter import Notification, State
 from collector.notifying.message import Message, Part
 from collector.notifying.settings import OWNER, URGING, Channel, Route, Settings
 from collector.pipeline import clock
+from collector.words.i18n import Words
 from rules.document import hint
 
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
-from collector.http.changes import Change, Changes
-from collector.http.services import Health
+from collector.changes import Change, Changes
+from collector.conditions import Health
 
 MEDIA_TYPE: Final = "text/event-stream"
 HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

@@ -9,7 +9,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from collector.http.changes import Changes
+from collector.changes import Changes
 
 MAX_PORT: Final = 65_535
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.catalogue import Catalogue
+from collector.changes import Changes
+from collector.conditions import Health
 from collector.http.attempts import BY_ADDRESS, BY_NAME, Attempts
-from collector.http.changes import Changes
 from collector.presence import Fleet
 from collector.relational import Relational
 from collector.scores.settings import Settings
@@ -15,18 +16,6 @@ from collector.telemetry import Telemetry
 from rules import playbooks
 from rules.playbook import Playbook
 from rules.rule import RuleSet
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """Whether the collector does its work; `parts` says of each part how it is, in a word or a line.
-
-    `ill` are the parts that do not do their work.
-    """
-
-    ok: bool
-    parts: Mapping[str, str] = field(default_factory=dict)
-    ill: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-from collector.http.i18n import Words
 from collector.notifying.letter import BUNDLE, Letter, Notification
 from collector.notifying.message import Message, Part
 from collector.notifying.retrying import GIVE_UP_MS
 from collector.queue import Severity
+from collector.words.i18n import Words
 
 MOST: Final = 10  # come one by one; more come together
 SHOWN: Final = 20

@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from collector.http.i18n import Words
 from collector.notifying.letter import DIGEST, Letter
 from collector.notifying.message import Message, Part
 from collector.notifying.quiet import local_day, local_instant
@@ -15,6 +14,7 @@ from collector.notifying.routing import Known, language_of
 from collector.notifying.settings import DigestTime, Settings
 from collector.people import Person
 from collector.queue import Severity
+from collector.words.i18n import Words
 
 SHOWN: Final = 5  # of each list
 LATE_MS: Final = 6 * 3_600_000  # a digest that much late is left out: the day has begun without it

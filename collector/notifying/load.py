@@ -20,7 +20,7 @@ from collector.notifying.settings import (
     Settings,
 )
 from collector.queue import Severity
-from collector.wording import LANGUAGES, Language
+from collector.words.wording import LANGUAGES, Language
 from rules import document, values
 from rules.document import (
     Entries,

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final
 
-from collector import wording
-from collector.http.i18n import Words, zone
-from collector.http.views import standing
 from collector.notifying.letter import Happening, Kind, Letter, State
 from collector.notifying.message import Message, Part
 from collector.notifying.quiet import told_at
@@ -16,7 +13,9 @@ from collector.notifying.settings import OWNER, Route, Settings
 from collector.people import Person
 from collector.queue import RANK, Alert, Work
 from collector.subjects import Subject
-from collector.wording import LANGUAGES, Language
+from collector.words import standing, wording
+from collector.words.i18n import Words, zone
+from collector.words.wording import LANGUAGES, Language
 from rules.rule import Rule
 
 STALE_MS: Final = 86_400_000  # what is told later than this after it happened is no news

@@ -7,7 +7,7 @@ from typing import Final
 
 from collector.notifying.letter import Kind
 from collector.queue import Severity
-from collector.wording import Language
+from collector.words.wording import Language
 
 OWNER: Final = "owner"  # as a channel: the e-mail of the alert's owner
 MAIL: Final = "mail"  # the channel through which owners are written to

@@ -16,7 +16,6 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from collector.conditions import Conditions
-from collector.http.i18n import Words
 from collector.notifying import bundle, digest, retrying, routing
 from collector.notifying.gathering import Gathering
 from collector.notifying.letter import Letter, Notification
@@ -26,6 +25,7 @@ from collector.people import Person
 from collector.queue import Severity
 from collector.relational import Relational
 from collector.telemetry import Telemetry
+from collector.words.i18n import Words
 
 PART: Final = "notifications"
 ROUND_S: Final = 1.0

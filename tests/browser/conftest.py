@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-from collector.http.changes import Changes
+from collector.changes import Changes
 from collector.http.signed import COOKIE
 from tests.browser import world
 from tests.browser.serving import Serving

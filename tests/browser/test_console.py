@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 from sqlalchemy.exc import OperationalError
 
-from collector.http.changes import Changes
-from collector.http.i18n import Words, zone
+from collector.changes import Changes
 from collector.queue import Acknowledge, Close, Reason
+from collector.words.i18n import Words, zone
 from tests.browser.conftest import Site, sign_in
 from tests.browser.world import DAY, HOUR, MINUTE, SILENT, TZ
 from tests.http.away import AwayStore

@@ -6,10 +6,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from collector import credentials
-from collector.http.i18n import Words
 from collector.http.signed import COOKIE
 from collector.queue import Acknowledge
 from collector.silences import Draft, Matcher, SilenceKind
+from collector.words.i18n import Words
 from tests.browser.conftest import PATIENCE_MS, Site
 from tests.browser.test_console import open_queue, row, words
 from tests.browser.world import HOUR, MINUTE, PEOPLE

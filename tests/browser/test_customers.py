@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from agent.catalogue import load
-from collector.http.i18n import Words
 from collector.scores.loading import shipped
 from collector.scores.scoring import Scoring
+from collector.words.i18n import Words
 from tests.browser.conftest import Site
 from tests.browser.world import NOW
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from collector.http.i18n import Words
+from collector.words.i18n import Words
 from rules import playbooks
 from tests.browser.conftest import Site
 

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from collector import credentials
-from collector.http.i18n import Words
 from collector.relational.accounts import Accounts
+from collector.words.i18n import Words
 from tests.browser.conftest import Site, sign_in
 from tests.browser.test_console import open_queue, row, words
 from tests.signing import MEI

@@ -13,8 +13,8 @@ from msgspec import structs
 
 from agent import wire
 from agent.catalogue import load as load_catalogue
+from collector.changes import Changes
 from collector.conditions import Conditions
-from collector.http.changes import Changes
 from collector.http.services import Services
 from collector.http.views.plots import Rolling, rolling
 from collector.people import Person, Role

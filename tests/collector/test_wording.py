@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from collector import queue, wording
+from collector import queue
 from collector.queue import Signal
 from collector.subjects import Subject
-from collector.wording import Language
+from collector.words import wording
+from collector.words.wording import Language
 from rules.evaluation import Entity, Event, Evidence
 from rules.lifecycle import State
 from tests.collector.evaluations import HOUR, RULES, evidence

@@ -10,13 +10,13 @@ from fastapi.testclient import TestClient
 
 from agent.catalogue import load as load_catalogue
 from collector.http import app
-from collector.http.i18n import Words
 from collector.http.views.evidence import name
 from collector.http.views.plots import daily, earlier
 from collector.http.views.sources import series
 from collector.relational import RobotRecord
 from collector.stores import Commit, Rows, StoredSample, Watermark
 from collector.subjects import Subject, of_robot, subject
+from collector.words.i18n import Words
 from rules.evaluation import By, Entity, Evaluation, Event, Evidence, Suppression
 from rules.lifecycle import State
 from rules.load import load

@@ -11,13 +11,13 @@ from fastapi.testclient import TestClient
 from sqlalchemy import insert
 
 from collector.http import app
-from collector.http.i18n import Words
 from collector.http.views.score import formula, label, view
 from collector.relational import RobotRecord
 from collector.relational.schema import contracts, customers
 from collector.scores.reckoning import scores
 from collector.scores.score import Score
 from collector.scores.table import Day, OpenAlert, Pulse
+from collector.words.i18n import Words
 from tests.browser import world
 from tests.collector.scores.examples import DAYS, SETTINGS, day, robot
 from tests.signing import csm, sign_in

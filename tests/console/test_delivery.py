@@ -2,11 +2,11 @@
 
 import pytest
 
-from collector.http.i18n import Words, zone
 from collector.http.views.delivery import SPAN_MS, Account, LossRow, lines, section, stretches
 from collector.identity import Agent, Clash
 from collector.presence import Presence, RobotState
 from collector.stores import MAX_LOSSES, Delivery, Loss, LossReason
+from collector.words.i18n import Words, zone
 
 EN, ZH = Words("en"), Words("zh")
 SHANGHAI = zone("Asia/Shanghai")

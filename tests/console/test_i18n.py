@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import collector.http
-from collector.http.i18n import Words, chosen, texts, zone
 from collector.queue import Kind, Reason, Severity, Signal, Work
+from collector.words.i18n import Words, chosen, texts, zone
 
 FOLDER = Path(str(collector.http.__file__)).parent
 EN, ZH = Words("en"), Words("zh")

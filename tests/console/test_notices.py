@@ -2,10 +2,9 @@
 
 import pytest
 
-from collector.conditions import Conditions
-from collector.http.i18n import Words
-from collector.http.services import Health
+from collector.conditions import Conditions, Health
 from collector.http.views.notices import Notice, notices
+from collector.words.i18n import Words
 
 EN, ZH = Words("en"), Words("zh")
 

@@ -7,11 +7,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from collector.http import app
-from collector.http.i18n import Words
 from collector.http.views import peers
 from collector.queue import Alert
 from collector.relational import Lifecycle, RobotRecord
 from collector.stores import Commit, Rows, StoredSample, Watermark
+from collector.words.i18n import Words
 from rules.evaluation import Entity, Evaluation, Event, Evidence
 from rules.lifecycle import State
 from rules.rule import Peers

@@ -9,11 +9,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from collector.http import app
-from collector.http.i18n import Words
 from collector.http.pages import frame
 from collector.http.views.playbook import PlaybookView, playbook_view, shelves, step_text
 from collector.people import Person, Role
 from collector.queue import Check, Close, Reason
+from collector.words.i18n import Words
 from rules import playbooks
 from rules.storm import RULE as STORM
 from tests.browser import world

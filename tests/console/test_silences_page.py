@@ -10,12 +10,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from collector.http import app
-from collector.http.i18n import Words, zone
 from collector.http.views.silences import prefilled, words
 from collector.http.views.times import local, moment, recurring, weekly
 from collector.people import Person, Role
 from collector.relational import Lifecycle, RobotRecord, schema
 from collector.silences import Draft, Matcher, Recurrence, SilenceKind, scope_of
+from collector.words.i18n import Words, zone
 from tests.browser import world
 from tests.signing import csm, known, sign_in
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from collector.http.i18n import Words
-from collector.http.views.standing import due, money, person, span, whys
 from collector.queue import Alert, Severity, Work
 from collector.ranking import Point, Standing, points
+from collector.words.i18n import Words
+from collector.words.standing import due, money, person, span, whys
 from rules.evaluation import Entity
 
 EN, ZH = Words("en"), Words("zh")

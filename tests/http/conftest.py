@@ -9,9 +9,10 @@ from fastapi.testclient import TestClient
 
 from agent import wire
 from agent.catalogue import load
+from collector.changes import Changes
+from collector.conditions import Health
 from collector.http.app import create
-from collector.http.changes import Changes
-from collector.http.services import Health, Services
+from collector.http.services import Services
 from collector.presence import Fleet
 from collector.relational import Relational, RobotRecord
 from collector.stores import Commit, Rows, StoredSample, Watermark

@@ -10,9 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from collector.conditions import Health
 from collector.http.app import create
 from collector.http.guard import MAX_BODY
-from collector.http.services import Health
 from collector.relational import Relational
 from rules.recording import read_batches, read_header
 from rules.roster import Roster

@@ -7,8 +7,8 @@ import pytest
 from fastapi.testclient import TestClient
 from msgspec import structs
 
+from collector.conditions import Health
 from collector.http.app import create
-from collector.http.services import Health
 from collector.stores import Commit, Loss, LossReason, Rows, StoredSample, Watermark
 from tests.http.away import AwayStore
 from tests.http.conftest import MINUTE, T, World, hello, sample

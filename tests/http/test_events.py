@@ -11,12 +11,12 @@ import pytest
 from fastapi import Request
 
 from collector import credentials
+from collector.changes import MANY, Change, Changes
+from collector.conditions import Health
 from collector.http.app import create
-from collector.http.changes import MANY, Change, Changes
 from collector.http.events import stream
 from collector.http.gate import still_signed_in
 from collector.http.server import AddressError, listen, serve
-from collector.http.services import Health
 from collector.http.signed import COOKIE
 from tests.http.conftest import Clock, World
 from tests.signing import csm, session_of, token_of

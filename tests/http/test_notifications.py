@@ -6,14 +6,14 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import insert
 
-from collector.http.i18n import Words
-from collector.http.services import Health
+from collector.conditions import Health
 from collector.http.views.notifications import told
 from collector.notifying.letter import Letter, State
 from collector.notifying.message import Message, Part
 from collector.notifying.routing import NO_OWNER
 from collector.people import Person, Role
 from collector.relational.schema import customers
+from collector.words.i18n import Words
 from tests.http.conftest import T, World
 from tests.signing import csm, sign_in
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.http.i18n import Words
 from collector.notifying import digest, retrying, routing
 from collector.notifying.digest import Morning
 from collector.notifying.letter import Happening, Kind, State
@@ -20,7 +19,8 @@ from collector.notifying.settings import DigestTime, Quiet, Route
 from collector.people import Person, Role
 from collector.queue import Alert, Severity, Work
 from collector.subjects import Subject
-from collector.wording import LANGUAGES
+from collector.words.i18n import Words
+from collector.words.wording import LANGUAGES
 from rules.evaluation import By, Entity
 from tests.collector.evaluations import RULES
 from tests.notifying.world import DAY, HOUR, MINUTE, T, settings

@@ -5,7 +5,6 @@ from http import HTTPStatus
 
 from pydantic import BaseModel
 
-from collector import wording
 from collector.http.fields import Instant, rfc3339
 from collector.http.problems import Problem, invalid, missing
 from collector.http.services import Services
@@ -14,6 +13,7 @@ from collector.ranking import ranked
 from collector.relational import UnknownAlertError
 from collector.relational.queued import Refusal
 from collector.subjects import Subject, subject, subjects
+from collector.words import wording
 from rules.evaluation import By
 from rules.rule import Rule
 from rules.storm import rule_named

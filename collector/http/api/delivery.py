@@ -6,7 +6,6 @@ from pydantic import BaseModel
 
 from collector.http.api.alerts import Text
 from collector.http.fields import Instant
-from collector.http.i18n import Words
 from collector.http.problems import missing
 from collector.http.reading import readable
 from collector.http.services import Services
@@ -15,7 +14,8 @@ from collector.http.views.rows import place
 from collector.identity import Clash
 from collector.relational import RobotRecord
 from collector.stores import Delivery, Loss, LossReason
-from collector.wording import LANGUAGES
+from collector.words.i18n import Words
+from collector.words.wording import LANGUAGES
 
 
 class AgentItem(BaseModel):

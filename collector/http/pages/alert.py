@@ -7,7 +7,6 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from collector.http.i18n import Words
 from collector.http.pages.frame import (
     GivenForm,
     UnknownPageError,
@@ -28,6 +27,7 @@ from collector.http.views.people import reader
 from collector.http.views.rows import Row, rows
 from collector.people import May
 from collector.queue import REASONS, Alert
+from collector.words.i18n import Words
 
 router = APIRouter(include_in_schema=False)
 _ASKED: Final = ("assign", "snooze", "close")  # actions with a form of their own

@@ -13,9 +13,7 @@ from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from collector.http import i18n
 from collector.http.fields import rfc3339, whole_number
-from collector.http.i18n import Words
 from collector.http.problems import Problem
 from collector.http.services import Services
 from collector.http.signed import FORM_FIELD, services_of, signed_in
@@ -23,7 +21,9 @@ from collector.http.views.notices import notices
 from collector.http.views.plots import Plot
 from collector.people import May
 from collector.queue import Alert
-from collector.wording import LANGUAGES
+from collector.words import i18n
+from collector.words.i18n import Words
+from collector.words.wording import LANGUAGES
 
 STATIC: Final = Path(str(files("collector.http").joinpath("static")))
 COOKIE_AGE_S: Final = 365 * 24 * 3_600

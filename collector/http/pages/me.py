@@ -9,11 +9,11 @@ from fastapi.responses import RedirectResponse, Response
 from collector import credentials
 from collector.credentials import WeakPasswordError
 from collector.enrolment import InvalidPersonError, enrol
-from collector.http.i18n import Words, zone
 from collector.http.pages.frame import GivenForm, UnknownPageError, context, remember_language, render
 from collector.http.signed import Signed, signed_in
 from collector.people import Person
 from collector.relational.accounts import StalePersonError
+from collector.words.i18n import Words, zone
 
 router = APIRouter(include_in_schema=False)
 OWN_FIELDS: Final[tuple[str, ...]] = ("language", "email", "tz", "work_hours", "holidays")

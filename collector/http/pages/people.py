@@ -11,7 +11,6 @@ from fastapi.responses import RedirectResponse, Response
 from collector import credentials
 from collector.enrolment import FIELDS, InvalidPersonError, enrol
 from collector.http.fields import whole_number
-from collector.http.i18n import zone
 from collector.http.pages.frame import GivenForm, UnknownPageError, context, render
 from collector.http.signed import require
 from collector.people import May, Person, Role, Sees
@@ -20,7 +19,8 @@ from collector.relational.accounts import (
     PersonExistsError,
     StalePersonError,
 )
-from collector.wording import LANGUAGES
+from collector.words.i18n import zone
+from collector.words.wording import LANGUAGES
 
 router = APIRouter(include_in_schema=False)
 LINK_MS: Final = 24 * 3_600_000  # it goes by mail or chat

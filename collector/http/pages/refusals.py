@@ -6,9 +6,7 @@ from http import HTTPStatus
 from fastapi import Request
 from fastapi.responses import Response
 
-from collector.http.i18n import Words
 from collector.http.pages.frame import by_script, problem, render
-from collector.http.views.standing import person
 from collector.queue import (
     MAX_TEXT,
     Alert,
@@ -19,6 +17,8 @@ from collector.queue import (
     Work,
 )
 from collector.relational import UnknownAlertError
+from collector.words.i18n import Words
+from collector.words.standing import person
 
 
 class RefusedError(Exception):

@@ -15,7 +15,6 @@ from starlette.datastructures import UploadFile
 from collector.http.api.registry import MAY, exported
 from collector.http.fields import whole_number
 from collector.http.guard import MAX_FILE
-from collector.http.i18n import Words
 from collector.http.pages.frame import GivenForm, UnknownPageError, context, render
 from collector.http.services import Services
 from collector.http.signed import person_of, require, scope
@@ -27,6 +26,7 @@ from collector.registry.checks import checked_id
 from collector.registry.reading import form_of_file, refused
 from collector.relational.journal import PULSE, Change
 from collector.relational.registry import StaleError, UnknownSubjectError
+from collector.words.i18n import Words
 
 router = APIRouter(prefix="/registry", include_in_schema=False)
 _KINDS: Final[Mapping[str, Kind]] = {kind.plural: kind for kind in Kind}

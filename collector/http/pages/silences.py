@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from collector.http.fields import whole_number
-from collector.http.i18n import Words, zone
 from collector.http.pages.frame import GivenForm, UnknownPageError, by_script, context, render
 from collector.http.signed import person_of, require
 from collector.http.views import silence_form as form_view
@@ -20,6 +19,7 @@ from collector.queue import Alert
 from collector.relational import CursorError
 from collector.relational.silencing import EndedSilenceError, StaleSilenceError, UnknownSilenceError
 from collector.silences import OPS, InvalidSilenceError, Silence
+from collector.words.i18n import Words, zone
 
 router = APIRouter(include_in_schema=False)
 

@@ -1,10 +1,10 @@
 """What a form asks to be done about alerts."""
 
 from collector.http.fields import duration, whole_number
-from collector.http.i18n import Words
 from collector.http.pages.frame import UnknownPageError
 from collector.http.pages.refusals import RefusedError
 from collector.queue import REASONS, Acknowledge, Action, Assign, Close, Note, Reason, Snooze
+from collector.words.i18n import Words
 
 ACTIONS = ("acknowledge", "assign", "snooze", "close", "note")
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.http.views.alert_plots import counted, counters_title, step_of
 from collector.http.views.evidence import EvidenceItem, items
@@ -16,11 +15,12 @@ from collector.http.views.playbook import PlaybookView, playbook_view
 from collector.http.views.rows import Row, rows
 from collector.http.views.silences import words as silence_words
 from collector.http.views.sources import ROBOTS
-from collector.http.views.standing import person, span
 from collector.http.views.subsystems import subsystem
 from collector.queue import SILENCE, Alert, Signal, Work
 from collector.relational.listing import AlertQuery
 from collector.subjects import Subject, subject
+from collector.words.i18n import Words
+from collector.words.standing import person, span
 from rules.evaluation import By
 from rules.storm import rule_named
 

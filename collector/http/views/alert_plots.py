@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.http.views.evidence import leaf_of, measure_name, plotted
 from collector.http.views.plots import Line, Plot, Rolling, Values, daily, earlier, rolling, step_for
@@ -10,6 +9,7 @@ from collector.http.views.rows import Row
 from collector.http.views.sources import series
 from collector.queue import Alert, Signal
 from collector.subjects import Subject, subject
+from collector.words.i18n import Words
 from rules.rule import WEEK_MS, ActiveDays, Compare, Fluctuation, OwnPast
 from rules.storm import rule_named
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from collector.http.changes import Changes
+from collector.changes import Changes
 from collector.http.services import Services
 from collector.relational.listing import AlertQuery, Counts
 

@@ -6,7 +6,6 @@ from datetime import tzinfo
 from typing import Final
 from urllib.parse import urlencode
 
-from collector.http.i18n import Words, zone
 from collector.http.services import Services
 from collector.http.views import registry_form
 from collector.http.views.customers import moved, renewal
@@ -20,6 +19,7 @@ from collector.relational.portfolio import Contract, Registered, next_renewal, t
 from collector.relational.scores import WEEK, earlier
 from collector.scores.score import Score
 from collector.scores.usual import ROBOTS
+from collector.words.i18n import Words, zone
 
 FUNNEL: Final = ("visitors", "recruits", "wakeups", "interactions")
 FUNCTIONS: Final = ("tours", "check_ins", "escorts", "deliveries", "narrations")

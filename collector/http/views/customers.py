@@ -6,13 +6,13 @@ from typing import Final
 from urllib.parse import urlencode
 
 from collector.http.fields import whole_number
-from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.http.views.rows import customer_url
 from collector.http.views.score import Spark, number, spark, tone
 from collector.queue import Severity
 from collector.relational.portfolio import CustomerLine, PortfolioQuery, tiers
 from collector.relational.scores import WEEK, earlier
+from collector.words.i18n import Words
 
 PAGE: Final = 50
 SOON_DAYS: Final = 90

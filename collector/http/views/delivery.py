@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Final, Literal
 
-from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.presence import Presence, RobotState
 from collector.stores import MAX_LOSSES, Delivery, Loss, LossReason
+from collector.words.i18n import Words
 
 SPAN_MS: Final = 7 * 86_400_000
 ONE_STRETCH_MS: Final = 3_600_000

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from collector import wording
-from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.http.views.rows import Bar, bar
 from collector.http.views.subsystems import subsystem
 from collector.queue import Alert
+from collector.words import wording
+from collector.words.i18n import Words
 from rules.evaluation import Evidence
 from rules.rule import (
     ActiveDays,

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlencode
 
-from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.http.views.rows import Place, place
 from collector.http.views.subsystems import Cell, Worst, cells, subsystem, worst
 from collector.presence import Presence, RobotState
 from collector.queue import RANK, Alert, Severity
 from collector.relational import Lifecycle, RobotRecord
+from collector.words.i18n import Words
 
 PAGE: Final = 100
 MOST: Final = 2_000

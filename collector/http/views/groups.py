@@ -4,11 +4,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.http.views.filters import NOBODY, Filters
 from collector.http.views.rows import Row, rows
 from collector.relational.listing import AlertQuery, Group, Page
+from collector.words.i18n import Words
 
 CUSTOMERS: Final = 60  # of a page; first those with the most pressing alert
 READ: Final = 100  # alerts of one that are read when it is unfolded

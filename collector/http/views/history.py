@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.http.views.playbook import step_text
 from collector.http.views.rows import Row, by_system, hidden_by
-from collector.http.views.standing import person
 from collector.queue import SILENCE, Entry, Kind
 from collector.subjects import subjects
+from collector.words.i18n import Words
+from collector.words.standing import person
 from rules.evaluation import By, Entity
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from collector.http.i18n import Words
-from collector.http.services import Health
+from collector.conditions import Health
+from collector.words.i18n import Words
 
 _SAME: Final = {"listening": "database", "roster": "database"}  # parts that mean the same to a reader
 _HOLDS_UP: Final = ("store", "database")  # what cannot be written, the ingest waits for

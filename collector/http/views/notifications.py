@@ -7,12 +7,12 @@ from datetime import UTC, tzinfo
 from typing import Final
 from urllib.parse import urlencode
 
-from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.notifying.letter import Notification, State
 from collector.notifying.routing import NO_OWNER
 from collector.notifying.settings import OWNER
 from collector.relational.notifications import NotificationQuery
+from collector.words.i18n import Words
 
 TABS: Final[Mapping[str, State | None]] = {
     "failed": State.GIVEN_UP,

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.http.views.alert_plots import ended
 from collector.http.views.evidence import leaf_of, measure_name
 from collector.http.views.plots import Rolling, Values, rolling
 from collector.queue import Alert
+from collector.words.i18n import Words
 from rules.entities import Entities, Scope
 from rules.peers import FLOOR, NORMAL
 from rules.roster import Roster

@@ -8,10 +8,10 @@ from functools import lru_cache
 from markupsafe import Markup
 
 from collector.http import markdown
-from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.http.views.subsystems import subsystem
 from collector.queue import RANK, Alert, Severity
+from collector.words.i18n import Words
 from rules.playbook import Language, Playbook
 from rules.rule import Rule
 from rules.storm import RULE as STORM

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
 
-from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.http.views.counted import counted
 from collector.http.views.filters import NOBODY, TODO, VIEWS, WHOSE, Filters
@@ -14,6 +13,7 @@ from collector.http.views.people import Reader
 from collector.http.views.rows import Row, rows
 from collector.queue import Alert, Severity, Work
 from collector.relational.listing import AlertQuery, Counts
+from collector.words.i18n import Words
 from rules.storm import rule_named
 
 PAGE: Final = 50

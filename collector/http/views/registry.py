@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
-from collector.http.i18n import Words, texts, zone
 from collector.http.services import Services
 from collector.registry import (
     Contract,
@@ -23,6 +22,7 @@ from collector.registry import (
 from collector.registry.records import client, values
 from collector.relational import CursorError, Page, RobotQuery
 from collector.relational.registry import ContractQuery, CustomerQuery, Registry, SiteQuery
+from collector.words.i18n import Words, texts, zone
 
 PAGE: Final = 100
 _SOON_DAYS: Final = 60

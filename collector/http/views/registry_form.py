@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.http.views.registry import MOST_CHOICES, WORDED, WORDS, shown, title, value_of, word
-from collector.http.views.standing import COMMAND
 from collector.queue import SYSTEM
 from collector.registry import FIELDS, Kind, Record, RobotRecord, Value, values
 from collector.registry.reading import given as given_values
@@ -15,6 +13,8 @@ from collector.registry.records import REQUIRED
 from collector.registry.rows import guarded, unguarded
 from collector.relational import Page
 from collector.relational.journal import Change
+from collector.words.i18n import Words
+from collector.words.standing import COMMAND
 
 _SYSTEM: Final = (COMMAND, SYSTEM)
 _DATES: Final = ("begins_on", "ends_on", "installed_on")

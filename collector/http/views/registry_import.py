@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
-from collector.http.i18n import Words
 from collector.http.views.registry import shown
 from collector.http.views.registry_form import label
 from collector.relational.registry import Doubt, Outcome
+from collector.words.i18n import Words
 
 _MOST: Final = 200
 

@@ -6,7 +6,6 @@ from datetime import datetime, tzinfo
 from functools import partial
 from typing import Final
 
-from collector.http.i18n import Words
 from collector.http.reading import readable
 from collector.http.services import Services
 from collector.http.views.delivery import Section, account, section, stored
@@ -19,6 +18,7 @@ from collector.presence import Presence, RobotState
 from collector.queue import RANK
 from collector.relational import Lifecycle, RobotRecord
 from collector.stores import Series
+from collector.words.i18n import Words
 
 RANGES: Final[Mapping[str, int]] = {"6h": 6 * 3_600_000, "24h": 24 * 3_600_000, "7d": 7 * 24 * 3_600_000}
 DEFAULT_RANGE: Final = "24h"

@@ -6,13 +6,13 @@ from datetime import tzinfo
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from collector import wording
-from collector.http.i18n import Words, zone
 from collector.http.services import Services
-from collector.http.views.standing import Due, Why, due, person, whys
 from collector.queue import Acknowledge, Action, Alert, Assign, Close, Snooze, Work, possible
 from collector.relational import RobotRecord
 from collector.subjects import Subject, of_robot, subjects
+from collector.words import wording
+from collector.words.i18n import Words, zone
+from collector.words.standing import Due, Why, due, person, whys
 from rules.evaluation import By, Entity, Evidence
 from rules.rule import Rule
 from rules.storm import KIND as STORM

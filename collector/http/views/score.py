@@ -7,12 +7,12 @@ from typing import Final
 from urllib.parse import quote
 
 from collector.http.api import scores as api
-from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.http.views.subsystems import subsystem
 from collector.relational.scores import WEEK
 from collector.scores.score import Component, Score, change
 from collector.scores.settings import CAP, PULSE, Kind
+from collector.words.i18n import Words
 
 GOOD, FAIR = 80.0, 60.0
 FELL: Final = 5  # points in a week that are worth a word

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from collector.http.api import scores as api
-from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.http.views.rows import customer_url
 from collector.http.views.score import ScoreView, formula, label, told, url, view
 from collector.relational import RobotRecord
 from collector.scores.score import Component, Score
+from collector.words.i18n import Words
 
 
 @dataclass(frozen=True, slots=True)

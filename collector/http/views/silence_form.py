@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Final
 
 from collector.http.fields import duration
-from collector.http.i18n import zone
 from collector.http.views.times import DAYS, given_days, local, moment, weekly
 from collector.silences import (
     MAX_MATCHERS,
@@ -17,6 +16,7 @@ from collector.silences import (
     Silence,
     SilenceKind,
 )
+from collector.words.i18n import zone
 from rules.intervals import parse_open_hours
 
 LENGTHS: Final = ("1h", "4h", "1d", "7d", "30d")

@@ -6,16 +6,16 @@ from datetime import tzinfo
 from typing import Final
 from urllib.parse import urlencode
 
-from collector.http.i18n import Words, zone
 from collector.http.services import Services
 from collector.http.views.filters import Filters
 from collector.http.views.rows import Row, rows
-from collector.http.views.standing import person
 from collector.http.views.subsystems import subsystem
 from collector.http.views.times import recurring
 from collector.queue import Alert, Severity
 from collector.relational.listing import AlertQuery
 from collector.silences import NAMES, OPS, Matcher, Silence
+from collector.words.i18n import Words, zone
+from collector.words.standing import person
 from rules.storm import rule_named
 
 SHOWN: Final = 8  # alerts of a preview

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from collector.http.api.robots import subsystem_states
-from collector.http.i18n import Words
 from collector.http.services import Services
 from collector.presence import Presence
 from collector.queue import RANK, Alert, Severity
+from collector.words.i18n import Words
 
 Worst = Mapping[tuple[str, str], Severity]
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Final
 
-from collector.http.i18n import Words
 from collector.silences import Recurrence
+from collector.words.i18n import Words
 
 DAYS: Final = ("mo", "tu", "we", "th", "fr", "sa", "su")
 _TIMES: Final = re.compile(r"([a-z,-]+) (\d\d:\d\d-\d\d:\d\d)")

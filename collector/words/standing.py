@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from collector import ranking
-from collector.http.i18n import Words
 from collector.queue import SYSTEM, Alert
 from collector.ranking import Point
+from collector.words.i18n import Words
 
 COMMAND: Final = "command"  # who did something by a command on the machine, and gave no name
 _MINUTE: Final = 60_000

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
-from collector import wording
-from collector.wording import LANGUAGES, Language
+from collector.words import wording
+from collector.words.wording import LANGUAGES, Language
 
 DEFAULT: Final[Language] = "en"
 _SECOND, _MINUTE, _HOUR, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
