@@ -133,12 +133,11 @@ def _packet_id(data: bytes, body: int) -> bytes:
 
 def _message(data: bytes, first: int, body: int, end: int, at: int) -> Arrived:
     topic = body + 2
-    payload = topic + (data[body] << 8 | data[body + 1])
-    text = data[topic:payload].decode(errors="replace")  # no robot's name then, so it is refused by its topic
-    if first & _QOS:
-        payload += 2
-    if payload > end or first & _QOS > _QOS_1:
+    name = topic + int.from_bytes(data[body:topic])
+    payload = name + 2 if first & _QOS else name
+    if topic > end or payload > end or first & _QOS > _QOS_1:
         raise MalformedStreamError("the broker sent a message that is no MQTT of QoS 0 or 1")
+    text = data[topic:name].decode(errors="replace")  # no robot's name then, so it is refused by its topic
     return Arrived(text, data[payload : min(end, payload + _KEPT)], at, first & _RETAIN == _RETAIN)
 
 

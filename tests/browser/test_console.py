@@ -424,7 +424,7 @@ def test_a_fault_during_an_action_is_said_in_its_place(
     def fail(*_: object, **__: object) -> None:
         raise OperationalError("update", {}, Exception("database or disk is full"))
 
-    monkeypatch.setattr(site.world.services.relational, "act", fail)
+    monkeypatch.setattr(site.world.services.relational.queue, "act", fail)
     waiting = page.locator("[data-work=new]").first
     waiting.get_by_role("button", name=t("action.acknowledge")).click()
     expect(waiting.get_by_role("alert")).to_have_text(t("error.503_text"))

@@ -80,8 +80,14 @@ def test_whatever_arrives_is_cut_or_refused(pieces: list[bytes]) -> None:
 
 
 def test_what_is_no_mqtt_is_refused() -> None:
-    """A topic longer than its packet, QoS 2, a length of five bytes."""
-    for packet in (b"\x30\x02\x00\x05", b"\x34\x05\x00\x01t\x00\x01", b"\x30\xff\xff\xff\xff\x01"):
+    """A topic longer than its packet, none at all, QoS 2, a length of five bytes."""
+    for packet in (
+        b"\x30\x02\x00\x05",
+        b"\x30\x00",
+        b"\x30\x01\x00\xd0\x00",
+        b"\x34\x05\x00\x01t\x00\x01",
+        b"\x30\xff\xff\xff\xff\x01",
+    ):
         with pytest.raises(MalformedStreamError):
             Cutter().cut(packet, AT)
 
