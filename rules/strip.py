@@ -6,7 +6,7 @@ the past. Where something does (see `chain.py`), the strip has one time of evalu
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,16 @@ class Newest:
 
     at: Times
     place: Rows
+
+
+class _Order(NamedTuple):
+    """Samples in an order; of each two that follow each other, how much later the second is, and whether both
+    are of one robot.
+    """
+
+    places: Rows
+    later: Times
+    same: Flags
 
 
 class Strip:
@@ -74,26 +84,28 @@ class Strip:
         return _carried(at, place)
 
     @cached_property
-    def _by_robot(self) -> Rows:
+    def _by_robot(self) -> _Order:
         """The samples of a robot one after another, in the order in which they came."""
         row = self.samples.row
         order = np.argsort(row.astype(np.uint16), kind="stable")  # a radix sort, of the lower half
         if len(self.at_before) > np.iinfo(np.uint16).max:
             order = order[np.argsort((row[order] >> 16).astype(np.uint16), kind="stable")]
-        return order
+        return self._ordered(order)
+
+    def _ordered(self, order: Rows) -> _Order:
+        return _Order(order, np.diff(self.samples.t[order]), np.diff(self.samples.row[order]) == 0)
 
     @cached_property
     def _in_order(self) -> bool:
         """Whether the samples of every robot come in the order of their times: the last one is the newest."""
-        row, t = self.samples.row[self._by_robot], self.samples.t[self._by_robot]
-        return not ((np.diff(t) < 0) & (np.diff(row) == 0)).any()
+        return not (self._by_robot.same & (self._by_robot.later < 0)).any()
 
     @cached_property
     def _outdone(self) -> Rows:
         """Samples that tell nothing: one of the same robot and time rose higher, and came before."""
         row, t = self.samples.row, self.samples.t
-        order = self._by_robot if self._in_order else np.lexsort((t, row))
-        tied = np.flatnonzero((np.diff(t[order]) == 0) & (np.diff(row[order]) == 0))
+        order, later, same = self._by_robot if self._in_order else self._ordered(np.lexsort((t, row)))
+        tied = np.flatnonzero(same & (later == 0))
         falls = self._height(order[tied + 1]) < self._height(order[tied])
         if not falls.any():
             return tied[:0]
