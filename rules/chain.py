@@ -115,13 +115,13 @@ class Chain:
     def advance(self, samples: Columns, rows: Rows, places: Rows, rivals: Rows) -> None:
         """The newest regular samples of these robots, and others of the same times."""
         self.at[rows] = samples.t[places]
+        tied = samples.row[rivals]
         for counter in range(len(self.level)):
             level, offset, values = self.level[counter], self.offset[counter], samples.counter(counter)
             found = values[places]
             self.present[counter, rows] = ~np.isnan(found) if samples.lacks(counter) else True
             level[rows] = np.fmax(level[rows], found + offset[rows])
-            of = samples.row[rivals]
-            np.fmax.at(level, of, values[rivals] + offset[of])
+            np.fmax.at(level, tied, values[rivals] + offset[tied])
 
     def _vanished(self, counter: int, samples: Columns, lacking: Flags) -> Flags:
         """Whether a sample lacks a counter that an earlier one of its robot had."""

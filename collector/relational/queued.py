@@ -87,7 +87,7 @@ class Queue:
     def counts(self, now: int, query: AlertQuery | None = None) -> Counts:
         """The open alerts by work and severity, through the query's other filters."""
         with self._database.reading() as connection:
-            return listing.counts(connection, query or AlertQuery(), now)
+            return listing.counts(connection, self._asked(query), now)
 
     def groups(
         self,
@@ -100,17 +100,17 @@ class Queue:
     ) -> Page[Group]:
         """The query's alerts by customer or site, the most pressing group first. Raises `CursorError`."""
         with self._database.reading() as connection:
-            return listing.groups(connection, by, query or AlertQuery(), now, after, limit)
+            return listing.groups(connection, by, self._asked(query), now, after, limit)
 
     def ids(self, query: AlertQuery, limit: int = MOST_AT_ONCE) -> list[int]:
         """The ids of the first alerts of the query."""
         with self._database.reading() as connection:
-            return listing.ids(connection, query, limit)
+            return listing.ids(connection, self._asked(query), limit)
 
     def count(self, query: AlertQuery) -> int:
         """How many alerts the query finds."""
         with self._database.reading() as connection:
-            return listing.count_matching(connection, query)
+            return listing.count_matching(connection, self._asked(query))
 
     def by_ids(self, ids: Sequence[int]) -> dict[int, Alert]:
         """Those of the alerts that there are."""
@@ -130,6 +130,10 @@ class Queue:
             for rule, reason, count in connection.execute(query):
                 found.setdefault(rule, {})[Reason(reason)] = count
         return [Precision(rule, reasons) for rule, reasons in found.items()]
+
+    def _asked(self, query: AlertQuery | None) -> AlertQuery:
+        """What is looked for; the queue of one person narrows it."""
+        return query or AlertQuery()
 
     # -- working
 

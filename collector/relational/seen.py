@@ -10,8 +10,8 @@ from typing import Literal
 from collector.queue import Action, Alert, Entry, Work
 from collector.registry import RobotRecord
 from collector.relational import Relational, sight
-from collector.relational.listing import AlertQuery, By, Counts, Group, Page
-from collector.relational.queued import MOST_AT_ONCE, Outcome, Queue, UnknownAlertError
+from collector.relational.listing import AlertQuery, Page
+from collector.relational.queued import Outcome, Queue, UnknownAlertError
 from collector.relational.roster import RobotQuery
 from collector.relational.silencing import Silences
 from rules.evaluation import Entity, SignalKey
@@ -24,29 +24,8 @@ class SeenQueue(Queue):
         super().__init__(whole._database)
         self._csm = csm
 
-    def counts(self, now: int, query: AlertQuery | None = None) -> Counts:
-        """As of the whole queue."""
-        return super().counts(now, _own(query, self._csm))
-
-    def groups(
-        self,
-        by: By,
-        now: int,
-        query: AlertQuery | None = None,
-        *,
-        after: str | None = None,
-        limit: int = 100,
-    ) -> Page[Group]:
-        """As of the whole queue."""
-        return super().groups(by, now, _own(query, self._csm), after=after, limit=limit)
-
-    def ids(self, query: AlertQuery, limit: int = MOST_AT_ONCE) -> list[int]:
-        """As of the whole queue."""
-        return super().ids(_own(query, self._csm), limit)
-
-    def count(self, query: AlertQuery) -> int:
-        """As of the whole queue."""
-        return super().count(_own(query, self._csm))
+    def _asked(self, query: AlertQuery | None) -> AlertQuery:
+        return _own(query, self._csm)
 
     def by_ids(self, ids: Sequence[int]) -> dict[int, Alert]:
         """Those that are the person's to see."""
